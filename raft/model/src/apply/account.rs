@@ -1,0 +1,149 @@
+//! Users, bearer tokens, and the end of what has expired.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Writer, invalid, limit, not_found, reject};
+use crate::account::{Role, Token, TokenId, User, UserName};
+use crate::change::RecordKey;
+use crate::command::{PutUser, Rejection, Reply, RevokeToken, SetPassword};
+use crate::limits;
+use crate::spec::is_plain_name;
+
+impl Writer<'_> {
+    pub(super) fn put_user(&mut self, put: PutUser) -> Reply {
+        if !is_plain_name(&put.name.0) {
+            return invalid(
+                "name",
+                "letters, digits, `.`, `_` and `-`, at most 128 bytes",
+            );
+        }
+        let known = self.state.users.get(&put.name).cloned();
+        if known.is_none() && self.state.users.size() >= limits::USERS_MAX {
+            return limit("users", limits::USERS_MAX);
+        }
+        let loses_power = put.role != Role::Admin || put.disabled;
+        if loses_power && self.is_last_admin(&put.name) {
+            let what = format!("{} is the last administrator", put.name);
+            return reject(Rejection::Conflict { what });
+        }
+        let now = self.now();
+        let before = known.unwrap_or(User {
+            created_at: now,
+            ..User::default()
+        });
+        let user = User {
+            name: put.name.clone(),
+            role: put.role,
+            unix_ids: put.unix_ids,
+            disabled: put.disabled,
+            ..before
+        };
+        self.state.users.insert_mut(put.name.clone(), user);
+        self.touch(RecordKey::User(put.name));
+        Reply::Done
+    }
+
+    fn is_last_admin(&self, name: &UserName) -> bool {
+        let admin = |user: &User| user.role == Role::Admin && !user.disabled;
+        self.state.users.get(name).is_some_and(admin)
+            && !self
+                .state
+                .users
+                .values()
+                .any(|user| admin(user) && user.name != *name)
+    }
+
+    pub(super) fn set_password(&mut self, set: SetPassword) -> Reply {
+        let Some(mut user) = self.state.users.get(&set.user).cloned() else {
+            return reject(not_found("user", &set.user));
+        };
+        if set.replaces.is_some_and(|old| old != user.password) {
+            let what = "the password was changed by somebody else meanwhile".to_string();
+            return reject(Rejection::Conflict { what });
+        }
+        user.password = set.password;
+        user.one_time = set.one_time;
+        self.state.users.insert_mut(set.user.clone(), user);
+        self.touch(RecordKey::User(set.user));
+        Reply::Done
+    }
+
+    pub(super) fn create_token(&mut self, token: Token) -> Reply {
+        if self
+            .state
+            .users
+            .get(&token.user)
+            .is_none_or(|user| user.disabled)
+        {
+            return reject(not_found("user", &token.user));
+        }
+        if self.state.tokens.contains_key(&token.id) {
+            return reject(Rejection::Conflict {
+                what: "the token exists".to_string(),
+            });
+        }
+        let count = self
+            .state
+            .token_counts
+            .get(&token.user)
+            .copied()
+            .unwrap_or(0);
+        if count >= limits::TOKENS_PER_USER_MAX {
+            return limit("tokens of one user", limits::TOKENS_PER_USER_MAX);
+        }
+        self.touch(RecordKey::Token(token.id.clone()));
+        self.state.put_token(Token {
+            created_at: self.now(),
+            ..token
+        });
+        Reply::Done
+    }
+
+    pub(super) fn revoke_token(&mut self, revoke: &RevokeToken) -> Reply {
+        let token = self.state.tokens.get(&revoke.id);
+        let theirs = |token: &&Token| revoke.user.as_ref().is_none_or(|user| *user == token.user);
+        if token.filter(theirs).is_none() {
+            return reject(not_found("token", &revoke.id.0));
+        }
+        self.state.remove_token(&revoke.id);
+        self.touch(RecordKey::Token(revoke.id.clone()));
+        Reply::Done
+    }
+
+    /// Removes what has expired, at most [`limits::EXPIRE_BATCH_MAX`] records at a time.
+    pub(super) fn expire(&mut self) -> Reply {
+        let (now, most) = (self.now(), limits::EXPIRE_BATCH_MAX);
+        let old = |at: crate::Timestamp| at.plus(limits::SUBMIT_KEY_LIFE) <= now;
+        let keys: Vec<(UserName, String)> = (self.state.key_ages.iter())
+            .take_while(|(at, _, _)| old(*at))
+            .map(|(_, user, key)| (user.clone(), key.clone()))
+            .take(most)
+            .collect();
+        let tokens: Vec<TokenId> = (self.state.tokens.values())
+            .filter(|token| token.expires_at <= now)
+            .map(|token| token.id.clone())
+            .take(most)
+            .collect();
+        let joins: Vec<TokenId> = (self.state.join_tokens.values())
+            .filter(|token| token.expires_at <= now)
+            .map(|token| token.id.clone())
+            .take(most)
+            .collect();
+        let count = keys.len() + tokens.len() + joins.len();
+        for (user, key) in keys {
+            self.state.remove_submit_key(&user, &key);
+            self.touch(RecordKey::SubmitKey(user, key));
+        }
+        for id in tokens {
+            self.state.remove_token(&id);
+            self.touch(RecordKey::Token(id));
+        }
+        for id in joins {
+            self.state.join_tokens.remove_mut(&id);
+            self.touch(RecordKey::JoinToken(id));
+        }
+        Reply::Expired(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+}

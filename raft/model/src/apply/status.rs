@@ -1,0 +1,226 @@
+//! What nodes report, and what silence means.
+//!
+//! A report counts only if job, attempt number, fence and node are those of the live attempt;
+//! every other one is late or double and changes nothing. So reports may be lost, repeated and
+//! reordered at will.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::{Writer, clip, limit, reply};
+use crate::assignment::{Ending, News, Report};
+use crate::change::EventKind;
+use crate::command::{MarkNodes, RecordStatus, Rejection, Reply};
+use crate::id::{JobId, NodeId};
+use crate::job::{Attempt, AttemptEnd, Exit, Job, Outcome, Phase, Started, TaskState, Usage};
+use crate::ledger::LedgerLine;
+use crate::limits;
+use crate::node::NodeHealth;
+use crate::spec::OnLost;
+use crate::unit::Millis;
+
+impl Writer<'_> {
+    pub(super) fn record_status(&mut self, status: RecordStatus) -> Reply {
+        if status.reports.len() > limits::REPORTS_MAX {
+            return limit("reports in one entry", limits::REPORTS_MAX);
+        }
+        for (node, report) in status.reports {
+            self.record_report(node, report);
+        }
+        Reply::Done
+    }
+
+    fn record_report(&mut self, node: NodeId, report: Report) {
+        let Some((job, attempt)) = self.current(node, &report) else {
+            return;
+        };
+        match report.news {
+            News::Running(started) => self.record_running(job, attempt, started),
+            News::Ended(ending) => self.record_ending(job, attempt, ending),
+        }
+    }
+
+    /// The live attempt that a report is about, if it is about one.
+    fn current(&self, node: NodeId, report: &Report) -> Option<(Job, Attempt)> {
+        let job = self.job(report.attempt.task.job)?;
+        let attempt = job.attempt()?.clone();
+        let same = job.attempt_id() == Some(report.attempt)
+            && attempt.fence == report.fence
+            && attempt.node == node;
+        same.then_some((job, attempt))
+    }
+
+    fn record_running(&mut self, mut job: Job, attempt: Attempt, started: Started) {
+        if attempt.started().is_some() {
+            return;
+        }
+        let (id, owner, node) = (
+            job.task_id().attempt(attempt.number),
+            job.owner.clone(),
+            attempt.node,
+        );
+        job.task = TaskState::Live(Attempt {
+            phase: Phase::Running(started),
+            ..attempt
+        });
+        self.put_job(job);
+        self.tell(EventKind::AttemptStarted {
+            attempt: id,
+            owner,
+            node,
+        });
+    }
+
+    fn record_ending(&mut self, job: Job, attempt: Attempt, ending: Ending) {
+        let started = ending.started.or_else(|| attempt.started().cloned());
+        let end = AttemptEnd {
+            number: attempt.number,
+            node: attempt.node,
+            node_name: self.node_name(attempt.node),
+            fence: attempt.fence,
+            placed_at: attempt.placed_at,
+            started,
+            ended_at: ending.at,
+            outcome: ending.outcome,
+            exit: ending.exit,
+            usage: ending.usage,
+            message: clip(ending.message),
+        };
+        self.settle(job, end);
+    }
+
+    fn node_name(&self, id: NodeId) -> String {
+        self.state
+            .nodes
+            .get(&id)
+            .map(|node| node.name.clone())
+            .unwrap_or_default()
+    }
+
+    /// Ends the live attempt: the node gets its room back, the ledger its line, and the task is
+    /// over or waits for another try.
+    fn settle(&mut self, mut job: Job, end: AttemptEnd) {
+        let (id, owner, outcome) = (job.id, job.owner.clone(), end.outcome);
+        let again = may_requeue(&job, outcome);
+        self.tell(EventKind::AttemptEnded {
+            attempt: job.task_id().attempt(end.number),
+            owner: owner.clone(),
+            node: end.node,
+            outcome,
+            code: end.exit.code,
+            requeued: again,
+        });
+        self.changes.ledger.push(LedgerLine {
+            attempt: job.task_id().attempt(end.number),
+            owner,
+            asked: job.spec.resources,
+            image: job.spec.image.clone(),
+            submitted_at: job.submitted_at,
+            end: end.clone(),
+        });
+        let now = self.now();
+        job.task = TaskState::Pending {
+            since: now,
+            not_before: now.plus(wait_after(end.number)),
+        };
+        job.past.push(end);
+        self.put_job(job);
+        if !again {
+            self.end_job(id, outcome);
+        }
+    }
+
+    pub(super) fn mark_nodes(&mut self, mark: &MarkNodes) -> Reply {
+        for (id, health) in &mark.nodes {
+            let result = self.mark_node(*id, *health);
+            if result.is_err() {
+                return reply(result);
+            }
+        }
+        Reply::Done
+    }
+
+    fn mark_node(&mut self, id: NodeId, health: NodeHealth) -> Result<Reply, Rejection> {
+        let mut node = self.node(id)?;
+        let forward = match (node.health, health) {
+            (NodeHealth::Up, NodeHealth::Suspect | NodeHealth::Lost) => true,
+            (NodeHealth::Suspect, NodeHealth::Lost) => true,
+            (_, NodeHealth::Joined | NodeHealth::Up) => false,
+            (NodeHealth::Joined | NodeHealth::Suspect | NodeHealth::Lost, _) => false,
+        };
+        if !forward {
+            return Ok(Reply::Done);
+        }
+        node.health = health;
+        node.health_since = self.now();
+        let name = node.name.clone();
+        self.put_node(node);
+        self.tell(EventKind::NodeHealth { node: id, health });
+        if health == NodeHealth::Lost {
+            self.lose_attempts_of(id, &name);
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Attempts that may be requeued are over: their agent has stopped them when its lease ran
+    /// out. The others stay with the node, unknown.
+    fn lose_attempts_of(&mut self, node: NodeId, name: &str) {
+        let requeue = |job: &&Job| job.spec.on_lost == OnLost::Requeue;
+        let ids: alloc::vec::Vec<JobId> = self
+            .state
+            .jobs_on(node)
+            .filter(requeue)
+            .map(|job| job.id)
+            .collect();
+        for id in ids {
+            self.lose_attempt(id, &format!("node {name} was lost"));
+        }
+    }
+
+    /// Ends a live attempt without its node's word.
+    pub(super) fn lose_attempt(&mut self, id: JobId, message: &str) {
+        let Some(job) = self.job(id) else { return };
+        let Some(attempt) = job.attempt().cloned() else {
+            return;
+        };
+        let outcome = if job.cancel.is_some() {
+            Outcome::Cancelled
+        } else {
+            Outcome::NodeLost
+        };
+        let ending = Ending {
+            started: None,
+            at: self.now(),
+            outcome,
+            exit: Exit::default(),
+            usage: Usage::default(),
+            message: message.into(),
+        };
+        self.record_ending(job, attempt, ending);
+    }
+}
+
+/// Whether the task gets another try: only when the node, not the job, failed, and only if the
+/// job allows it.
+fn may_requeue(job: &Job, outcome: Outcome) -> bool {
+    let not_its_fault = match outcome {
+        Outcome::Infrastructure | Outcome::NodeLost => true,
+        Outcome::Succeeded
+        | Outcome::Failed
+        | Outcome::Cancelled
+        | Outcome::TimedOut
+        | Outcome::OutOfMemory
+        | Outcome::ImageUnavailable
+        | Outcome::CannotStart => false,
+    };
+    not_its_fault
+        && job.spec.on_lost == OnLost::Requeue
+        && job.cancel.is_none()
+        && job.next_attempt() <= limits::ATTEMPTS_MAX
+}
+
+/// 1 s after the first attempt, 2 s after the second, 4 s after the third …
+fn wait_after(number: u32) -> Millis {
+    let doublings = number.saturating_sub(1).min(limits::ATTEMPTS_MAX);
+    Millis(limits::REQUEUE_WAIT.0 << doublings)
+}

@@ -1,0 +1,115 @@
+//! What a node is told of an attempt: complete, so that nothing is left to ask.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::account::UserName;
+use crate::id::{AttemptId, Fence};
+use crate::job::{Exit, Outcome, Started, Usage};
+use crate::spec::JobSpec;
+use crate::unit::{Millis, Timestamp};
+
+/// An order to run one attempt.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The log index that placed it.
+    pub fence: Fence,
+    /// Whose job it is.
+    pub owner: UserName,
+    /// The ids to run as; `None`: the agent's unprivileged default.
+    pub unix_ids: Option<(u32, u32)>,
+    /// What to run.
+    pub spec: Arc<JobSpec>,
+    /// The volumes asked for, resolved by policy.
+    pub mounts: Vec<Mount>,
+    /// The attempt may be tried again elsewhere when this node is silent: stop it when the lease
+    /// runs out.
+    pub exclusive: bool,
+}
+
+/// A directory of the node, made visible in the container.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Mount {
+    /// The directory on the node.
+    pub host_path: String,
+    /// Where it appears.
+    pub mount_path: String,
+    /// Whether it may be written.
+    pub writable: bool,
+}
+
+/// An order to end one attempt. Repeated until the node reports the end.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Stop {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The log index that placed it.
+    pub fence: Fence,
+    /// Why.
+    pub cause: StopCause,
+    /// Time between TERM and KILL.
+    pub grace: Millis,
+}
+
+/// Why a node is told to end an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum StopCause {
+    /// Somebody asked.
+    Cancel,
+    /// It ran for as long as it may.
+    WallLimit,
+    /// The node could not renew its lease.
+    LeaseLost,
+    /// The cluster has moved on: the attempt is over in the log.
+    Stale,
+}
+
+/// An attempt that a node has, as it says when a session opens.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Held {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The log index that placed it.
+    pub fence: Fence,
+}
+
+/// What a node says of one attempt. Repeated until it is acknowledged after commit.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The fence of the assignment that it answers.
+    pub fence: Fence,
+    /// What happened.
+    pub news: News,
+}
+
+/// What happened to an attempt.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum News {
+    /// It runs.
+    Running(Started),
+    /// It is over; its container is stopped and its output complete.
+    Ended(Ending),
+}
+
+/// The end of an attempt as its node saw it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ending {
+    /// What the start looked like; `None` if it never started.
+    pub started: Option<Started>,
+    /// The node's clock.
+    pub at: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the engine said.
+    pub exit: Exit,
+    /// What was used.
+    pub usage: Usage,
+    /// A sentence for people, empty when the exit says it all.
+    pub message: String,
+}

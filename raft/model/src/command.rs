@@ -1,0 +1,352 @@
+//! Every way to change the state, and every answer.
+//!
+//! Commands are imperative. `apply` is total: what cannot be done is answered with a
+//! [`Rejection`], never with a panic, whoever proposed it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::account::{Role, Token, TokenId, UserName};
+use crate::assignment::Report;
+use crate::id::{ClusterId, JobId, NodeId, TaskId};
+use crate::node::{HeadIntent, NodeFacts, NodeHealth, NodeRole};
+use crate::policy::{Timings, Volume};
+use crate::spec::JobSpec;
+use crate::unit::{Millis, Timestamp};
+
+/// One entry of the log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// The first entry: names the cluster, its first head and its administrator.
+    InitCluster(InitCluster),
+    /// Admit the jobs, all or none.
+    SubmitJobs(SubmitJobs),
+    /// Ask for the end of jobs.
+    CancelJobs(CancelJobs),
+    /// Give tasks to nodes, as the scheduler proposes; each is checked again.
+    CommitPlan(CommitPlan),
+    /// Take what nodes reported.
+    RecordStatus(RecordStatus),
+    /// Give up an attempt whose node is lost: an operator's word that it does not run any more.
+    ConfirmLost(ConfirmLost),
+    /// Note what a node says of itself and that it is in session.
+    RegisterNode(RegisterNode),
+    /// Note that nodes are silent.
+    MarkNodes(MarkNodes),
+    /// Stop or resume placing on a node.
+    DrainNode(DrainNode),
+    /// Say which part of the quorum a head shall have.
+    SetHeadIntent(SetHeadIntent),
+    /// Forget a node that holds nothing; its certificate is refused from then on.
+    RemoveNode(RemoveNode),
+    /// Allow one node to join.
+    CreateJoinToken(CreateJoinToken),
+    /// Admit a node.
+    RedeemJoinToken(RedeemJoinToken),
+    /// Make or change an account.
+    PutUser(PutUser),
+    /// Replace a password.
+    SetPassword(SetPassword),
+    /// Let a token speak for a user.
+    CreateToken(Token),
+    /// End a token.
+    RevokeToken(RevokeToken),
+    /// Make or change a named volume.
+    PutVolume(Volume),
+    /// Forget a named volume; jobs that have it keep it.
+    RemoveVolume(String),
+    /// Change the tolerated silences.
+    SetTimings(Timings),
+    /// Remove what has expired: tokens, join tokens, idempotency keys.
+    Expire,
+}
+
+/// See [`Command::InitCluster`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InitCluster {
+    /// Random, made by `goagent init`.
+    pub cluster: ClusterId,
+    /// For people.
+    pub name: String,
+    /// The first head's name.
+    pub head_name: String,
+    /// SHA-256 of the first head's public key.
+    pub head_key: [u8; 32],
+    /// What the first head says of itself.
+    pub head_facts: NodeFacts,
+    /// The administrator's login.
+    pub admin: UserName,
+    /// Argon2 string of their one-time password.
+    pub admin_password: String,
+    /// Tolerated silences to begin with.
+    pub timings: Timings,
+}
+
+/// See [`Command::SubmitJobs`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SubmitJobs {
+    /// Who submits.
+    pub by: UserName,
+    /// The same key again gives the same jobs again.
+    pub key: Option<SubmitKey>,
+    /// What; 1 to [`crate::limits::SUBMIT_BATCH_MAX`].
+    pub specs: Vec<JobSpec>,
+}
+
+/// An idempotency key with the digest of what it was used for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SubmitKey {
+    /// Chosen by the client, unique per user.
+    pub key: String,
+    /// SHA-256 of the request: the same key with another request is a conflict.
+    pub digest: [u8; 32],
+}
+
+/// See [`Command::CancelJobs`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CancelJobs {
+    /// Which.
+    pub jobs: Vec<JobId>,
+    /// Who asks; must own them or be an operator.
+    pub by: UserName,
+    /// Why; may be empty.
+    pub reason: String,
+    /// Overrides the jobs' own grace.
+    pub grace: Option<Millis>,
+}
+
+/// See [`Command::CommitPlan`].
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct CommitPlan {
+    /// What goes where, in the order of decision.
+    pub placements: Vec<Placement>,
+}
+
+/// A task that shall go to a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Placement {
+    /// What.
+    pub task: TaskId,
+    /// Where.
+    pub node: NodeId,
+}
+
+/// See [`Command::RecordStatus`].
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct RecordStatus {
+    /// What each node said, in the order it said it.
+    pub reports: Vec<(NodeId, Report)>,
+}
+
+/// See [`Command::ConfirmLost`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ConfirmLost {
+    /// The job whose attempt is given up.
+    pub job: JobId,
+    /// Who gives it up; an operator.
+    pub by: UserName,
+}
+
+/// See [`Command::RegisterNode`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RegisterNode {
+    /// Which.
+    pub node: NodeId,
+    /// What it says.
+    pub facts: NodeFacts,
+}
+
+/// See [`Command::MarkNodes`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MarkNodes {
+    /// Each node and what is now believed of it: suspect or lost.
+    pub nodes: Vec<(NodeId, NodeHealth)>,
+}
+
+/// See [`Command::DrainNode`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DrainNode {
+    /// Which.
+    pub node: NodeId,
+    /// Why nothing more is placed there; `None` ends the drain.
+    pub reason: Option<String>,
+}
+
+/// See [`Command::SetHeadIntent`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SetHeadIntent {
+    /// Which.
+    pub node: NodeId,
+    /// What it shall be.
+    pub intent: HeadIntent,
+}
+
+/// See [`Command::RemoveNode`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RemoveNode {
+    /// Which.
+    pub node: NodeId,
+}
+
+/// See [`Command::CreateJoinToken`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CreateJoinToken {
+    /// Its public half.
+    pub id: TokenId,
+    /// SHA-256 of its secret half.
+    pub hash: [u8; 32],
+    /// What the node becomes.
+    pub role: NodeRole,
+    /// Who allows it.
+    pub by: UserName,
+    /// When the permission ends.
+    pub expires_at: Timestamp,
+}
+
+/// See [`Command::RedeemJoinToken`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RedeemJoinToken {
+    /// The token's public half.
+    pub id: TokenId,
+    /// SHA-256 of the secret that the node showed.
+    pub hash: [u8; 32],
+    /// SHA-256 of the public key in its certificate request.
+    pub key_hash: [u8; 32],
+    /// The name it wants.
+    pub name: String,
+    /// What it says of itself.
+    pub facts: NodeFacts,
+}
+
+/// See [`Command::PutUser`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PutUser {
+    /// The login.
+    pub name: UserName,
+    /// What they may do.
+    pub role: Role,
+    /// What their jobs run as.
+    pub unix_ids: Option<(u32, u32)>,
+    /// Locked out.
+    pub disabled: bool,
+}
+
+/// See [`Command::SetPassword`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SetPassword {
+    /// Whose.
+    pub user: UserName,
+    /// Argon2 string.
+    pub password: String,
+    /// It opens one login only, together with a new one.
+    pub one_time: bool,
+    /// The Argon2 string that this one replaces, where the change depends on it: two logins with
+    /// the same one-time password cannot both win.
+    pub replaces: Option<String>,
+}
+
+/// See [`Command::RevokeToken`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RevokeToken {
+    /// Which.
+    pub id: TokenId,
+    /// Whose it must be; `None` when an administrator revokes it.
+    pub user: Option<UserName>,
+}
+
+/// The answer to a command.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Reply {
+    /// It is so.
+    Done,
+    /// The jobs are admitted under consecutive ids.
+    Submitted {
+        /// The first id.
+        first: JobId,
+        /// How many.
+        count: u32,
+        /// The key was known: these are the jobs of the first time.
+        replayed: bool,
+    },
+    /// What became of each job that was to be cancelled, in the order asked.
+    Cancelled(Vec<(JobId, CancelResult)>),
+    /// How many placements were accepted; the others had become stale.
+    Planned {
+        /// Placed now.
+        accepted: u32,
+        /// Refused, each with its reason.
+        refused: Vec<(TaskId, Refusal)>,
+    },
+    /// The node's id.
+    Joined(NodeId),
+    /// How many records were removed.
+    Expired(u32),
+    /// Nothing was changed.
+    Rejected(Rejection),
+}
+
+/// What a cancel did to one job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum CancelResult {
+    /// It was pending and is over.
+    Ended,
+    /// It is with a node and will be stopped.
+    Stopping,
+    /// It was over before.
+    AlreadyEnded,
+    /// No such job, or not theirs.
+    NotFound,
+}
+
+/// Why a placement was refused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Refusal {
+    /// The task is not pending any more.
+    NotPending,
+    /// The node is gone, silent or drained.
+    NodeUnavailable,
+    /// The node has not enough left.
+    NoRoom,
+}
+
+/// Why a command changed nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Rejection {
+    /// What was named does not exist, or not for who asked.
+    NotFound {
+        /// For example `node 12`.
+        what: String,
+    },
+    /// It exists already, or is used for something else.
+    Conflict {
+        /// What collides with what.
+        what: String,
+    },
+    /// A bound is reached.
+    Limit {
+        /// The bound's name.
+        name: String,
+        /// The bound.
+        limit: u64,
+    },
+    /// Who asked may not.
+    Forbidden {
+        /// What for.
+        what: String,
+    },
+    /// A token or permission has ended, was used, or its secret is wrong.
+    BadToken,
+    /// The command itself is malformed.
+    Invalid {
+        /// The field.
+        field: String,
+        /// What is wrong with it, with the limit.
+        message: String,
+    },
+    /// The cluster has no first entry yet, or has one already.
+    WrongTime {
+        /// Which of the two.
+        what: String,
+    },
+}

@@ -1,0 +1,212 @@
+//! How records look on disk: one version byte, then postcard.
+//!
+//! Dated list of versions. A reader knows every version ever written; a writer writes the last.
+//! - 1 (2026-11-24): the first.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::account::{TokenId, UserName};
+use crate::change::{RecordKey, Table};
+use crate::id::{JobId, NodeId};
+use crate::job::Job;
+use crate::spec::JobSpec;
+use crate::state::State;
+
+/// The version that is written.
+pub const VERSION: u8 = 1;
+
+/// A record that cannot be read. Never skipped: whoever meets one refuses to go on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FormatError {
+    /// No bytes at all.
+    Empty,
+    /// Written by a later release.
+    UnknownVersion(u8),
+    /// The bytes do not decode.
+    Malformed,
+    /// The key does not belong to its table.
+    BadKey(Table),
+    /// A job without its spec.
+    MissingSpec(JobId),
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FormatError::Empty => write!(f, "the record is empty"),
+            FormatError::UnknownVersion(version) => {
+                write!(
+                    f,
+                    "the record has version {version}, this release reads up to {VERSION}"
+                )
+            }
+            FormatError::Malformed => write!(f, "the record does not decode"),
+            FormatError::BadKey(table) => write!(f, "a key of table {} is malformed", table.name()),
+            FormatError::MissingSpec(job) => write!(f, "job {job} has no spec record"),
+        }
+    }
+}
+
+impl core::error::Error for FormatError {}
+
+/// The bytes of a record: version byte and postcard.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bytes.push(VERSION);
+    // Postcard fails only on types that announce no length; none of ours does.
+    match postcard::to_extend(value, bytes) {
+        Ok(bytes) => bytes,
+        Err(error) => unreachable!("a record type that postcard cannot write: {error}"),
+    }
+}
+
+/// The value of a record.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
+    let (version, rest) = bytes.split_first().ok_or(FormatError::Empty)?;
+    if *version != VERSION {
+        return Err(FormatError::UnknownVersion(*version));
+    }
+    match postcard::take_from_bytes(rest) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, _)) | Err(_) => Err(FormatError::Malformed),
+    }
+}
+
+impl RecordKey {
+    /// The table it names a record of.
+    pub fn table(&self) -> Table {
+        match self {
+            RecordKey::Meta => Table::Meta,
+            RecordKey::Policy => Table::Policy,
+            RecordKey::User(_) => Table::User,
+            RecordKey::Token(_) => Table::Token,
+            RecordKey::JoinToken(_) => Table::JoinToken,
+            RecordKey::Volume(_) => Table::Volume,
+            RecordKey::Node(_) => Table::Node,
+            RecordKey::Spec(_) => Table::Spec,
+            RecordKey::Job(_) => Table::Job,
+            RecordKey::SubmitKey(_, _) => Table::SubmitKey,
+        }
+    }
+
+    /// The key inside its table. Numbers are big-endian, so that order is kept.
+    pub fn bytes(&self) -> Vec<u8> {
+        match self {
+            RecordKey::Meta | RecordKey::Policy => Vec::new(),
+            RecordKey::User(name) => name.0.as_bytes().to_vec(),
+            RecordKey::Token(id) | RecordKey::JoinToken(id) => id.0.as_bytes().to_vec(),
+            RecordKey::Volume(name) => name.as_bytes().to_vec(),
+            RecordKey::Node(id) => id.0.to_be_bytes().to_vec(),
+            RecordKey::Spec(id) | RecordKey::Job(id) => id.0.to_be_bytes().to_vec(),
+            RecordKey::SubmitKey(user, key) => {
+                let mut bytes = user.0.as_bytes().to_vec();
+                bytes.push(0);
+                bytes.extend_from_slice(key.as_bytes());
+                bytes
+            }
+        }
+    }
+
+    /// The key that [`RecordKey::bytes`] wrote.
+    pub fn parse(table: Table, bytes: &[u8]) -> Result<RecordKey, FormatError> {
+        let bad = || FormatError::BadKey(table);
+        let text = || {
+            core::str::from_utf8(bytes)
+                .map(String::from)
+                .map_err(|_| bad())
+        };
+        let number = || bytes.try_into().map(u64::from_be_bytes).map_err(|_| bad());
+        Ok(match table {
+            Table::Meta => RecordKey::Meta,
+            Table::Policy => RecordKey::Policy,
+            Table::User => RecordKey::User(UserName(text()?)),
+            Table::Token => RecordKey::Token(TokenId(text()?)),
+            Table::JoinToken => RecordKey::JoinToken(TokenId(text()?)),
+            Table::Volume => RecordKey::Volume(text()?),
+            Table::Node => RecordKey::Node(NodeId(number()?)),
+            Table::Spec => RecordKey::Spec(JobId(number()?)),
+            Table::Job => RecordKey::Job(JobId(number()?)),
+            Table::SubmitKey => {
+                let text = text()?;
+                let (user, key) = text.split_once('\0').ok_or_else(bad)?;
+                RecordKey::SubmitKey(UserName(user.into()), key.into())
+            }
+        })
+    }
+}
+
+impl State {
+    /// The record as it stands now; `None` when there is none: it is to be deleted.
+    pub fn record(&self, key: &RecordKey) -> Option<Vec<u8>> {
+        match key {
+            RecordKey::Meta => Some(encode(&self.meta)),
+            RecordKey::Policy => Some(encode(&*self.policy)),
+            RecordKey::User(name) => self.users.get(name).map(encode),
+            RecordKey::Token(id) => self.tokens.get(id).map(encode),
+            RecordKey::JoinToken(id) => self.join_tokens.get(id).map(encode),
+            RecordKey::Volume(name) => self.volumes.get(name).map(encode),
+            RecordKey::Node(id) => self.nodes.get(id).map(encode),
+            RecordKey::Spec(id) => self.jobs.get(id).map(|job| encode(&*job.spec)),
+            RecordKey::Job(id) => self.jobs.get(id).map(encode),
+            RecordKey::SubmitKey(user, key) => self
+                .submit_keys
+                .get(&(user.clone(), key.clone()))
+                .map(encode),
+        }
+    }
+
+    /// Takes one stored record back in. Tables must come in the order of [`Table::ALL`].
+    ///
+    /// # Errors
+    /// [`FormatError`] if the key or the bytes are not what this release writes or knows.
+    pub fn load(&mut self, table: Table, key: &[u8], bytes: &[u8]) -> Result<(), FormatError> {
+        match RecordKey::parse(table, key)? {
+            RecordKey::Meta => self.meta = decode(bytes)?,
+            RecordKey::Policy => self.policy = Arc::new(decode(bytes)?),
+            RecordKey::User(name) => self.users.insert_mut(name, decode(bytes)?),
+            RecordKey::Token(_) => self.put_token(decode(bytes)?),
+            RecordKey::JoinToken(id) => self.join_tokens.insert_mut(id, decode(bytes)?),
+            RecordKey::Volume(name) => self.volumes.insert_mut(name, decode(bytes)?),
+            RecordKey::Node(_) => self.put_node(decode(bytes)?),
+            RecordKey::Spec(id) => {
+                let spec: JobSpec = decode(bytes)?;
+                self.loaded_specs.insert_mut(id, Arc::new(spec));
+            }
+            RecordKey::Job(id) => {
+                let mut job: Job = decode(bytes)?;
+                let spec = self.loaded_specs.get(&id).cloned();
+                job.spec = spec.ok_or(FormatError::MissingSpec(id))?;
+                self.loaded_specs.remove_mut(&id);
+                self.put_job(job);
+            }
+            RecordKey::SubmitKey(user, key) => self.put_submit_key(user, key, decode(bytes)?),
+        }
+        Ok(())
+    }
+
+    /// Every record in key order, table by table: what a full copy of the state consists of.
+    pub fn records(&self) -> impl Iterator<Item = RecordKey> {
+        let meta = [RecordKey::Meta, RecordKey::Policy].into_iter();
+        let users = self.users.keys().cloned().map(RecordKey::User);
+        let tokens = self.tokens.keys().cloned().map(RecordKey::Token);
+        let joins = self.join_tokens.keys().cloned().map(RecordKey::JoinToken);
+        let volumes = self.volumes.keys().cloned().map(RecordKey::Volume);
+        let nodes = self.nodes.keys().copied().map(RecordKey::Node);
+        let specs = self.jobs.keys().copied().map(RecordKey::Spec);
+        let jobs = self.jobs.keys().copied().map(RecordKey::Job);
+        let keys = self.submit_keys.keys().cloned();
+        let keys = keys.map(|(user, key)| RecordKey::SubmitKey(user, key));
+        let first = meta.chain(users).chain(tokens).chain(joins);
+        first
+            .chain(volumes)
+            .chain(nodes)
+            .chain(specs)
+            .chain(jobs)
+            .chain(keys)
+    }
+}

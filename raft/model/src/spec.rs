@@ -1,0 +1,345 @@
+//! What a user asks for: the description of a job, and the check that it is one.
+//!
+//! `validate` knows nothing of the cluster; whether the job fits a node is the scheduler's word.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::resource::Resources;
+use crate::unit::Millis;
+
+/// The whole description of a job, as it was submitted. Never changed afterwards.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// A name for people; need not be unique.
+    pub name: String,
+    /// Words to find the job by.
+    pub tags: Vec<String>,
+    /// The container image, as the engine resolves it. Empty only for the `process` runtime.
+    pub image: String,
+    /// When the image is fetched from its registry.
+    pub pull: PullPolicy,
+    /// What runs.
+    pub program: Program,
+    /// Environment variables, in the order given; a later one of the same name wins.
+    pub env: Vec<(String, String)>,
+    /// What the job may use, and what a node must have free for it.
+    pub resources: Resources,
+    /// The job is stopped when it has run this long. `None`: no limit.
+    pub wall_limit: Option<Millis>,
+    /// Time between TERM and KILL when the job is stopped.
+    pub grace: Millis,
+    /// What happens when the node is lost.
+    pub on_lost: OnLost,
+    /// Named volumes to mount.
+    pub volumes: Vec<VolumeUse>,
+}
+
+/// The program of a job: a script with its own interpreter line, or an argument vector.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Program {
+    /// A file that is made executable in the job directory and started with these arguments.
+    /// Without a `#!` line it is given to `/bin/sh`.
+    Script {
+        /// The file's text.
+        text: String,
+        /// Arguments behind the script.
+        args: Vec<String>,
+    },
+    /// Handed to the kernel as it is; never through a shell. Empty: the image's own command.
+    Argv(Vec<String>),
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Program::Argv(Vec::new())
+    }
+}
+
+/// When an image is fetched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum PullPolicy {
+    /// Only if the node does not have it.
+    #[default]
+    Missing,
+    /// Before every start.
+    Always,
+    /// Never: a node without it fails the attempt.
+    Never,
+}
+
+/// What happens to a task whose node is lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum OnLost {
+    /// It stays with the node, unknown, until the node returns or an operator gives it up. It
+    /// never runs twice.
+    #[default]
+    Hold,
+    /// A new attempt is placed once the old one's lease has run out; a cut-off agent has stopped
+    /// it by then.
+    Requeue,
+}
+
+/// A named volume that the job asks for.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct VolumeUse {
+    /// The administrator's name of the volume.
+    pub name: String,
+    /// Ask for less than the volume allows.
+    pub read_only: bool,
+}
+
+/// One thing wrong with a description: which field, what is wrong, what to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// The field, as a path into the job: `resources.memory`, `env[3]`.
+    pub field: String,
+    /// What is wrong, with the limit.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+fn problem(field: &str, message: String, remedy: &str) -> Problem {
+    Problem {
+        field: field.into(),
+        message,
+        remedy: remedy.into(),
+    }
+}
+
+impl JobSpec {
+    /// Everything that is wrong with this description; empty when it may be submitted.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        self.validate_names(&mut found);
+        self.validate_program(&mut found);
+        self.validate_env(&mut found);
+        self.validate_amounts(&mut found);
+        found
+    }
+
+    fn validate_names(&self, found: &mut Vec<Problem>) {
+        if !is_label(&self.name) {
+            let message = format!("must be 1 to {} printable bytes", limits::NAME_BYTES_MAX);
+            found.push(problem(
+                "name",
+                message,
+                "choose a short name without control characters",
+            ));
+        }
+        if self.tags.len() > limits::TAGS_MAX {
+            let message = format!("{} tags, at most {}", self.tags.len(), limits::TAGS_MAX);
+            found.push(problem("tags", message, "use fewer tags"));
+        }
+        for (at, tag) in self
+            .tags
+            .iter()
+            .enumerate()
+            .filter(|(_, tag)| !is_label(tag))
+        {
+            let message = format!(
+                "`{}` is not 1 to {} printable bytes",
+                clip(tag),
+                limits::NAME_BYTES_MAX
+            );
+            found.push(problem(
+                &format!("tags[{at}]"),
+                message,
+                "use short, printable tags",
+            ));
+        }
+        if !self.image.is_empty() && !is_image(&self.image) {
+            let message = format!("`{}` is not an image reference", clip(&self.image));
+            found.push(problem(
+                "image",
+                message,
+                "write it as `registry/repository:tag`",
+            ));
+        }
+        if self.volumes.len() > limits::JOB_VOLUMES_MAX {
+            let message = format!(
+                "{} volumes, at most {}",
+                self.volumes.len(),
+                limits::JOB_VOLUMES_MAX
+            );
+            found.push(problem("volumes", message, "ask for fewer volumes"));
+        }
+        for (at, volume) in self.volumes.iter().enumerate() {
+            let twice = self.volumes[..at]
+                .iter()
+                .any(|other| other.name == volume.name);
+            if twice || !is_label(&volume.name) {
+                let message = format!("`{}` is asked for twice or no name", clip(&volume.name));
+                found.push(problem(
+                    &format!("volumes[{at}]"),
+                    message,
+                    "name each volume once",
+                ));
+            }
+        }
+    }
+
+    fn validate_program(&self, found: &mut Vec<Problem>) {
+        let (field, words) = match &self.program {
+            Program::Script { text, args } => {
+                if text.trim().is_empty() {
+                    let message = String::from("the script is empty");
+                    found.push(problem(
+                        "script",
+                        message,
+                        "give the script a command to run",
+                    ));
+                }
+                if text.len() > limits::SCRIPT_BYTES_MAX {
+                    let (found_bytes, most) = (text.len(), limits::SCRIPT_BYTES_MAX);
+                    let message = format!("{found_bytes} bytes, at most {most}");
+                    let remedy = "put data into a volume or the image, not into the script";
+                    found.push(problem("script", message, remedy));
+                }
+                ("args", args)
+            }
+            Program::Argv(argv) => {
+                if argv.is_empty() && self.image.is_empty() {
+                    let message = String::from("neither a command nor an image is given");
+                    found.push(problem(
+                        "argv",
+                        message,
+                        "give a command, a script or an image",
+                    ));
+                }
+                ("argv", argv)
+            }
+        };
+        if words.len() > limits::ARGV_MAX {
+            let message = format!("{} arguments, at most {}", words.len(), limits::ARGV_MAX);
+            found.push(problem(field, message, "pass long lists in a file"));
+        }
+        for (at, word) in words.iter().enumerate().filter(|(_, word)| !is_word(word)) {
+            let message = format!(
+                "{} bytes or a NUL, at most {}",
+                word.len(),
+                limits::WORD_BYTES_MAX
+            );
+            found.push(problem(
+                &format!("{field}[{at}]"),
+                message,
+                "shorten the argument",
+            ));
+        }
+    }
+
+    fn validate_env(&self, found: &mut Vec<Problem>) {
+        if self.env.len() > limits::ENV_MAX {
+            let message = format!("{} variables, at most {}", self.env.len(), limits::ENV_MAX);
+            found.push(problem("env", message, "pass long lists in a file"));
+        }
+        for (name, value) in &self.env {
+            let field = format!("env.{}", clip(name));
+            if !is_env_name(name) {
+                let message = String::from("is not a variable name (letters, digits, `_`)");
+                found.push(problem(&field, message, "rename the variable"));
+            } else if name.starts_with("GODOCKER_") || name.starts_with("GO_") {
+                let message = String::from("is reserved: GO_ and GODOCKER_ are set by the cluster");
+                found.push(problem(&field, message, "use another prefix"));
+            } else if !is_word(value) {
+                let message = format!("longer than {} bytes, or a NUL", limits::WORD_BYTES_MAX);
+                found.push(problem(&field, message, "shorten the value"));
+            }
+        }
+    }
+
+    fn validate_amounts(&self, found: &mut Vec<Problem>) {
+        let Resources { cpu, memory } = self.resources;
+        if cpu < limits::CPU_MIN || cpu > limits::CPU_MAX {
+            let message = format!(
+                "{cpu} cpu is outside {} to {}",
+                limits::CPU_MIN,
+                limits::CPU_MAX
+            );
+            found.push(problem(
+                "resources.cpu",
+                message,
+                "ask for a share within these bounds",
+            ));
+        }
+        if memory < limits::MEMORY_MIN || memory > limits::MEMORY_MAX {
+            let message = format!(
+                "{memory} is outside {} to {}",
+                limits::MEMORY_MIN,
+                limits::MEMORY_MAX
+            );
+            found.push(problem(
+                "resources.memory",
+                message,
+                "ask for memory within these bounds",
+            ));
+        }
+        if self
+            .wall_limit
+            .is_some_and(|w| w.0 == 0 || w > limits::WALL_LIMIT_MAX)
+        {
+            let days = limits::WALL_LIMIT_MAX.0 / 86_400_000;
+            let message = format!("must be more than 0 and at most {days} days");
+            found.push(problem("wall_limit", message, "leave it out for no limit"));
+        }
+        if self.grace > limits::GRACE_MAX {
+            let message = format!("at most {} seconds", limits::GRACE_MAX.0 / 1000);
+            found.push(problem(
+                "grace",
+                message,
+                "shorten the time between TERM and KILL",
+            ));
+        }
+    }
+}
+
+/// Printable, not empty, not too long, no space at the ends.
+pub fn is_label(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= limits::NAME_BYTES_MAX
+        && text.trim() == text
+        && !text.chars().any(char::is_control)
+}
+
+/// A word that names an account, node or volume: letters, digits, `.`, `_`, `-`.
+pub fn is_plain_name(text: &str) -> bool {
+    let first = text
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let rest = text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    first && rest && text.len() <= limits::NAME_BYTES_MAX
+}
+
+fn is_image(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@+".contains(&b);
+    let first = text
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphanumeric());
+    first && text.bytes().all(allowed) && text.len() <= limits::IMAGE_BYTES_MAX
+}
+
+fn is_word(text: &str) -> bool {
+    text.len() <= limits::WORD_BYTES_MAX && !text.contains('\0')
+}
+
+fn is_env_name(text: &str) -> bool {
+    let first = text
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    let rest = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    first && rest && text.len() <= limits::NAME_BYTES_MAX
+}
+
+/// The first characters of what a user wrote, safe to print in an error.
+fn clip(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
+}

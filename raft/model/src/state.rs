@@ -1,0 +1,351 @@
+//! Everything the cluster believes, as persistent maps: a clone costs a few counters, so readers
+//! take one and keep it while the log moves on.
+//!
+//! The tables are what is stored; the indexes are derived from them and rebuilt on load. Only
+//! `apply` (through [`crate::apply`]) and the loader change a state.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
+use serde::{Deserialize, Serialize};
+
+use crate::account::{JoinToken, Token, TokenId, User, UserName};
+use crate::id::{ClusterId, JobId, NodeId};
+use crate::job::{Job, TaskState};
+use crate::limits;
+use crate::node::Node;
+use crate::policy::{Policy, Volume};
+use crate::resource::Resources;
+use crate::spec::JobSpec;
+use crate::unit::Timestamp;
+
+/// The cluster's beliefs after some log entry.
+#[derive(Clone, Default)]
+pub struct State {
+    pub(crate) meta: Meta,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) users: Map<UserName, User>,
+    pub(crate) tokens: Map<TokenId, Token>,
+    pub(crate) join_tokens: Map<TokenId, JoinToken>,
+    pub(crate) volumes: Map<String, Volume>,
+    pub(crate) nodes: Map<NodeId, Node>,
+    pub(crate) jobs: Map<JobId, Job>,
+    pub(crate) submit_keys: Map<(UserName, String), SubmitRecord>,
+    /// Specs that were loaded before their jobs; empty once loading is over.
+    pub(crate) loaded_specs: Map<JobId, Arc<JobSpec>>,
+
+    pub(crate) pending: Set<JobId>,
+    pub(crate) loads: Map<NodeId, Load>,
+    pub(crate) owners: Map<UserName, Set<JobId>>,
+    pub(crate) names: Map<String, NodeId>,
+    pub(crate) token_counts: Map<UserName, usize>,
+    pub(crate) key_ages: Set<(Timestamp, UserName, String)>,
+}
+
+/// The single record of names and counters.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Meta {
+    /// All zero before the first entry.
+    pub cluster: ClusterId,
+    /// For people.
+    pub name: String,
+    /// The id that the next job gets.
+    pub next_job: u64,
+    /// The cluster's clock: the latest stamp seen, so it never runs backwards.
+    pub now: Timestamp,
+}
+
+/// What an idempotency key stands for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SubmitRecord {
+    /// When it was used first.
+    pub at: Timestamp,
+    /// The first job it made.
+    pub first: JobId,
+    /// How many it made.
+    pub count: u32,
+    /// SHA-256 of the request.
+    pub digest: [u8; 32],
+}
+
+/// What live attempts hold on one node. Derived.
+#[derive(Clone, Default)]
+pub struct Load {
+    /// The sum of what they asked for.
+    pub held: Resources,
+    /// Whose they are.
+    pub jobs: Set<JobId>,
+}
+
+/// Reading.
+impl State {
+    /// Whether the first entry has been applied.
+    pub fn is_initialised(&self) -> bool {
+        self.meta.cluster != ClusterId::default()
+    }
+
+    /// Names and counters.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The cluster's clock.
+    pub fn now(&self) -> Timestamp {
+        self.meta.now
+    }
+
+    /// The administrators' settings.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// A live job.
+    pub fn job(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(&id)
+    }
+
+    /// All live jobs by rising id.
+    pub fn jobs(&self) -> impl DoubleEndedIterator<Item = &Job> {
+        self.jobs.values()
+    }
+
+    /// Live jobs with an id in the range, by rising id.
+    pub fn jobs_between(
+        &self,
+        range: impl core::ops::RangeBounds<JobId>,
+    ) -> impl DoubleEndedIterator<Item = &Job> {
+        self.jobs.range(range).map(|(_, job)| job)
+    }
+
+    /// How many jobs are live.
+    pub fn live_jobs(&self) -> usize {
+        self.jobs.size()
+    }
+
+    /// Whether a job of this id has ever existed; if it is not live, it has ended.
+    pub fn has_existed(&self, id: JobId) -> bool {
+        id.0 > 0 && id.0 < self.meta.next_job
+    }
+
+    /// Pending jobs in the order of submission.
+    pub fn pending(&self) -> impl Iterator<Item = &Job> {
+        self.pending.iter().filter_map(|id| self.jobs.get(id))
+    }
+
+    /// How many jobs are pending.
+    pub fn pending_count(&self) -> usize {
+        self.pending.size()
+    }
+
+    /// Live jobs of one user by rising id.
+    pub fn jobs_of(&self, owner: &UserName) -> impl Iterator<Item = &Job> {
+        self.owners
+            .get(owner)
+            .into_iter()
+            .flat_map(|ids| ids.iter())
+            .filter_map(|id| self.jobs.get(id))
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(&id)
+    }
+
+    /// A node by its unique name.
+    pub fn node_named(&self, name: &str) -> Option<&Node> {
+        self.names.get(name).and_then(|id| self.nodes.get(id))
+    }
+
+    /// All nodes by rising id.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// Live jobs that are with a node, by rising id.
+    pub fn jobs_on(&self, node: NodeId) -> impl Iterator<Item = &Job> {
+        self.loads
+            .get(&node)
+            .into_iter()
+            .flat_map(|load| load.jobs.iter())
+            .filter_map(|id| self.jobs.get(id))
+    }
+
+    /// What live attempts hold on a node.
+    pub fn held(&self, node: NodeId) -> Resources {
+        self.loads
+            .get(&node)
+            .map(|load| load.held)
+            .unwrap_or_default()
+    }
+
+    /// What a node has left for new attempts; zero when nothing may be placed there.
+    pub fn free(&self, node: &Node) -> Resources {
+        if node.accepts() {
+            node.capacity().minus(&self.held(node.id))
+        } else {
+            Resources::default()
+        }
+    }
+
+    /// An account.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.get(name)
+    }
+
+    /// All accounts by name.
+    pub fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.values()
+    }
+
+    /// A bearer token by its public half.
+    pub fn token(&self, id: &TokenId) -> Option<&Token> {
+        self.tokens.get(id)
+    }
+
+    /// Tokens of all users.
+    pub fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.tokens.values()
+    }
+
+    /// Join tokens, used ones included until they expire.
+    pub fn join_tokens(&self) -> impl Iterator<Item = &JoinToken> {
+        self.join_tokens.values()
+    }
+
+    /// A named volume.
+    pub fn volume(&self, name: &str) -> Option<&Volume> {
+        self.volumes.get(name)
+    }
+
+    /// All named volumes.
+    pub fn volumes(&self) -> impl Iterator<Item = &Volume> {
+        self.volumes.values()
+    }
+
+    /// What an idempotency key was used for.
+    pub fn submit_record(&self, user: &UserName, key: &str) -> Option<&SubmitRecord> {
+        self.submit_keys.get(&(user.clone(), String::from(key)))
+    }
+
+    /// Whether a record of any kind has expired by `now`: the leader then proposes `Expire`.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        let oldest = self
+            .key_ages
+            .first()
+            .map(|(at, _, _)| at.plus(limits::SUBMIT_KEY_LIFE));
+        oldest.is_some_and(|end| end <= now)
+            || self.tokens.values().any(|token| token.expires_at <= now)
+            || self
+                .join_tokens
+                .values()
+                .any(|token| token.expires_at <= now)
+    }
+}
+
+/// Writing: each keeps the indexes in step. Used by `apply` and by the loader only.
+impl State {
+    pub(crate) fn put_job(&mut self, job: Job) {
+        self.unindex_job(job.id);
+        match &job.task {
+            TaskState::Pending { .. } => self.pending.insert_mut(job.id),
+            TaskState::Live(attempt) => {
+                let mut load = self.loads.get(&attempt.node).cloned().unwrap_or_default();
+                load.held = load.held.plus(&job.spec.resources);
+                load.jobs.insert_mut(job.id);
+                self.loads.insert_mut(attempt.node, load);
+            }
+        }
+        if !self.jobs.contains_key(&job.id) {
+            let mut ids = self.owners.get(&job.owner).cloned().unwrap_or_default();
+            ids.insert_mut(job.id);
+            self.owners.insert_mut(job.owner.clone(), ids);
+        }
+        self.jobs.insert_mut(job.id, job);
+    }
+
+    pub(crate) fn remove_job(&mut self, id: JobId) -> Option<Job> {
+        let job = self.jobs.get(&id)?.clone();
+        self.unindex_job(id);
+        self.jobs.remove_mut(&id);
+        let mut ids = self.owners.get(&job.owner).cloned().unwrap_or_default();
+        ids.remove_mut(&id);
+        if ids.is_empty() {
+            self.owners.remove_mut(&job.owner);
+        } else {
+            self.owners.insert_mut(job.owner.clone(), ids);
+        }
+        Some(job)
+    }
+
+    fn unindex_job(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
+        match &job.task {
+            TaskState::Pending { .. } => {
+                self.pending.remove_mut(&id);
+            }
+            TaskState::Live(attempt) => {
+                let Some(load) = self.loads.get(&attempt.node) else {
+                    return;
+                };
+                let mut load = load.clone();
+                load.held = load.held.minus(&job.spec.resources);
+                load.jobs.remove_mut(&id);
+                if load.jobs.is_empty() {
+                    self.loads.remove_mut(&attempt.node);
+                } else {
+                    self.loads.insert_mut(attempt.node, load);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn put_node(&mut self, node: Node) {
+        self.names.insert_mut(node.name.clone(), node.id);
+        self.nodes.insert_mut(node.id, node);
+    }
+
+    pub(crate) fn remove_node(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get(&id) {
+            self.names.remove_mut(&node.name.clone());
+            self.nodes.remove_mut(&id);
+        }
+    }
+
+    pub(crate) fn put_token(&mut self, token: Token) {
+        self.remove_token(&token.id.clone());
+        let count = self.token_counts.get(&token.user).copied().unwrap_or(0);
+        self.token_counts.insert_mut(token.user.clone(), count + 1);
+        self.tokens.insert_mut(token.id.clone(), token);
+    }
+
+    pub(crate) fn remove_token(&mut self, id: &TokenId) {
+        let Some(user) = self.tokens.get(id).map(|token| token.user.clone()) else {
+            return;
+        };
+        self.tokens.remove_mut(id);
+        let count = self.token_counts.get(&user).copied().unwrap_or(0);
+        if count > 1 {
+            self.token_counts.insert_mut(user, count - 1);
+        } else {
+            self.token_counts.remove_mut(&user);
+        }
+    }
+
+    pub(crate) fn put_submit_key(&mut self, user: UserName, key: String, record: SubmitRecord) {
+        self.remove_submit_key(&user, &key);
+        self.key_ages
+            .insert_mut((record.at, user.clone(), key.clone()));
+        self.submit_keys.insert_mut((user, key), record);
+    }
+
+    pub(crate) fn remove_submit_key(&mut self, user: &UserName, key: &str) {
+        let name = (user.clone(), String::from(key));
+        let Some(at) = self.submit_keys.get(&name).map(|record| record.at) else {
+            return;
+        };
+        self.submit_keys.remove_mut(&name);
+        self.key_ages.remove_mut(&(at, name.0, name.1));
+    }
+}
