@@ -10,6 +10,7 @@
 # is said to people goes to stderr. The private engine keeps everything under the cache directory,
 # has a bridge of its own and leaves the firewall alone, so it disturbs no other engine.
 set -euo pipefail
+shopt -s inherit_errexit
 source "$(dirname "$0")/env.sh"
 export PATH=$PATH:/usr/sbin:/sbin
 

@@ -9,6 +9,7 @@
 #   packaging/rocksdb.sh          build if absent
 #   packaging/rocksdb.sh path     print the directory, built or not
 set -euo pipefail
+shopt -s inherit_errexit
 source "$(dirname "$0")/env.sh"
 
 UNITS=8
@@ -78,6 +79,7 @@ main() {
     mkdir -p "$GODOCKER_CACHE"
     exec 9>"$GODOCKER_CACHE/.rocksdb.lock"
     flock --nonblock 9 || { say "another build is running; waiting for it"; flock 9; }
+    rm -rf "$GODOCKER_CACHE"/.rocksdb-building.*
     if [ -f "$target/librocksdb.a" ]; then
         say "present: $target"
         return

@@ -7,6 +7,7 @@
 #   packaging/setup.sh            everything `make test` and `make demo` need
 #   packaging/setup.sh build      only what compiling needs (no container engine)
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 export PATH=$PATH:/usr/sbin:/sbin
 
