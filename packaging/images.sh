@@ -3,6 +3,7 @@
 #
 #   packaging/images.sh NAME…       NAME: godocker/busybox:1 godocker/debian:12 godocker/bowtie2:1
 #   packaging/images.sh list        the names
+#   packaging/images.sh wanted      the names that the sources of the tests mention
 #
 # No registry is asked. Each image is made as a root file system, kept as a tar in the cache, and
 # imported into the engine that packaging/docker.sh finds. A digest of the recipe is part of the
@@ -15,6 +16,7 @@ export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 LABEL=org.godocker.recipe
 SUITE=bookworm
 TARS=$GODOCKER_CACHE/images
+EVERY_TEST=godocker/busybox:1
 NAMES='godocker/busybox:1 godocker/debian:12 godocker/bowtie2:1'
 IMAGE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
@@ -141,13 +143,24 @@ provide() {
     say "$name: imported"
 }
 
+# Prints the names of images that tests ask for; making the others would only cost time.
+wanted() {
+    local name
+    for name in $NAMES; do
+        if [ "$name" = "$EVERY_TEST" ] || grep -rqF --include='*.rs' --include='*.txt' \
+            "$name" "$_godocker_here"/../{agent,api,ctl,raft,tests}; then
+            echo "$name"
+        fi
+    done
+}
+
 main() {
     local name socket
-    [ "$#" -gt 0 ] || fail "usage: packaging/images.sh NAME… | list"
-    if [ "$1" = list ]; then
-        tr ' ' '\n' <<<"$NAMES"
-        return
-    fi
+    [ "$#" -gt 0 ] || fail "usage: packaging/images.sh NAME… | list | wanted"
+    case $1 in
+        list) tr ' ' '\n' <<<"$NAMES"; return ;;
+        wanted) wanted; return ;;
+    esac
     for name in "$@"; do
         [[ " $NAMES " == *" $name "* ]] || fail "unknown image $name; known: $NAMES"
     done

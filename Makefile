@@ -1,0 +1,51 @@
+# Every chore by name; `make` alone lists them. The work is done by scripts in packaging/.
+#
+# Build products are kept outside the clone, see packaging/env.sh (GODOCKER_CACHE,
+# CARGO_TARGET_DIR), so that a second clone builds fast.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build test verify fix images engine stop clean
+
+# Passed on to the test runner, for example: make test ARGS='-E "package(raft)"'
+ARGS ?=
+
+ENV := source packaging/env.sh
+
+help: ## list these targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing on this Debian machine; build RocksDB once
+	@packaging/setup.sh
+
+build: ## compile goagent and goctl (development profile)
+	@packaging/setup.sh build
+	@$(ENV); cargo build --locked --workspace --bins; \
+	echo "programs: $$CARGO_TARGET_DIR/debug/goagent $$CARGO_TARGET_DIR/debug/goctl"
+
+test: ## set up, check format and lints, build, run every test; what CI runs
+	@packaging/test.sh $(ARGS)
+
+verify: ## check format and lints; changes nothing
+	@packaging/setup.sh build
+	@$(ENV); cargo fmt --all --check
+	@$(ENV); cargo clippy --locked --workspace --all-targets -- --deny warnings
+
+fix: ## format, and let clippy repair what it can
+	@packaging/setup.sh build
+	@$(ENV); cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+	@cargo fmt --all
+
+engine: ## find a container engine, or start a private one
+	@packaging/docker.sh start
+
+images: ## make the container images that tests and the demo use
+	@packaging/docker.sh start; packaging/images.sh $$(packaging/images.sh list)
+
+stop: ## end the private container engine
+	@packaging/docker.sh stop
+
+clean: stop ## remove build products and the private engine; keep RocksDB and image files
+	@$(ENV); cargo clean; rm -rf --one-file-system "$$GODOCKER_CACHE/docker"; \
+	echo "removed; still kept in $$GODOCKER_CACHE: $$(ls -m "$$GODOCKER_CACHE")"
