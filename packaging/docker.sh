@@ -59,10 +59,11 @@ make_bridge() {
 
 # What a crashed engine left in its run-time directory is of use only until the next boot.
 drop_stale_state() {
-    local boot=/proc/sys/kernel/random/boot_id
-    if ! cmp --silent "$boot" "$HOME_DIR/boot_id"; then
-        rm -rf "$HOME_DIR/run"
-        cat "$boot" >"$HOME_DIR/boot_id"
+    local boot
+    boot=$(</proc/sys/kernel/random/boot_id)
+    if [ "$boot" != "$(cat "$HOME_DIR/boot_id" 2>/dev/null)" ]; then
+        rm -rf --one-file-system "$HOME_DIR/run"
+        echo "$boot" >"$HOME_DIR/boot_id"
     fi
     rm -f "$PIDFILE"
 }
@@ -143,6 +144,8 @@ stop() {
         sleep 0.1
     done
     rm -f "$PIDFILE" "$SOCKET"
+    awk -v below="$HOME_DIR/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r |
+        xargs --no-run-if-empty umount
     ip link delete "$BRIDGE" 2>/dev/null || true
     say "private dockerd ended"
 }
