@@ -81,7 +81,7 @@ launch() {
         --data-root="$HOME_DIR/data" --exec-root="$HOME_DIR/run" \
         --bridge="$bridge" --iptables=false --ip6tables=false \
         --ip-masq=false --ip-forward=false --live-restore \
-        >"$LOG" 2>&1 9>&- </dev/null &
+        >"$LOG" 2>&1 8>&- 9>&- </dev/null &
 }
 
 # Waits until the engine launched as process $1 answers.

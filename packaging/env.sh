@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Where builds keep their things, and how they find RocksDB.
 #
 #   source packaging/env.sh        (bash; the Makefile does it before each recipe)

@@ -35,8 +35,11 @@ ENGINE_STARTED=no
 engine=$(packaging/docker.sh start)
 eval "$engine"
 export DOCKER_HOST GODOCKER_TEST_DOCKER=$DOCKER_HOST
+# Runs at the same time share the engine: it is left running while another one uses it.
+exec 8>"$GODOCKER_CACHE/.engine-users"
+flock --shared 8
 if [ "$ENGINE_STARTED" = yes ]; then
-    trap 'packaging/docker.sh stop 2>/dev/null' EXIT
+    trap 'flock --exclusive --nonblock 8 && packaging/docker.sh stop 2>/dev/null' EXIT
 fi
 
 announce "container images"
