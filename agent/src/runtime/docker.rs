@@ -15,7 +15,7 @@ mod look;
 mod mender;
 mod meter;
 mod output;
-mod script;
+pub(in crate::runtime) mod script;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -16,7 +16,7 @@ use crate::runtime::{Place, RuntimeError};
 const FILE: &str = "cmd.sh";
 
 /// Writes the script, if the program is one, and takes away output of an earlier container.
-pub(super) async fn lay_out(
+pub(in crate::runtime) async fn lay_out(
     place: &Place,
     program: &Program,
     ids: (u32, u32),
@@ -27,7 +27,10 @@ pub(super) async fn lay_out(
     };
     let place = place.clone();
     let written = tokio::task::spawn_blocking(move || {
-        let disk = |path: &Path, source| RuntimeError::Disk { path: path.to_owned(), source };
+        let disk = |path: &Path, source| RuntimeError::Disk {
+            path: path.to_owned(),
+            source,
+        };
         let work = place.work();
         fs::create_dir_all(&work).map_err(|error| disk(&work, error))?;
         for output in [place.stdout(), place.stderr()] {
@@ -41,7 +44,10 @@ pub(super) async fn lay_out(
     });
     written.await.unwrap_or_else(|joined| {
         let source = io::Error::other(joined);
-        Err(RuntimeError::Disk { path: FILE.into(), source })
+        Err(RuntimeError::Disk {
+            path: FILE.into(),
+            source,
+        })
     })
 }
 
@@ -54,8 +60,11 @@ fn absent(path: &Path) -> io::Result<()> {
 
 fn write_new(path: &Path, text: &str, (uid, gid): (u32, u32)) -> io::Result<()> {
     absent(path)?;
-    let mut file: File =
-        OpenOptions::new().write(true).create_new(true).mode(0o700).open(path)?;
+    let mut file: File = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o700)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.set_permissions(fs::Permissions::from_mode(0o755))?;
     // Only root may give files away; an agent that is not root runs jobs as itself.
