@@ -33,7 +33,10 @@ const HOME_MOUNT: &str = "/mnt/home";
 
 /// The first eight digits of the cluster's name.
 fn cluster_prefix(cluster: ClusterId) -> String {
-    cluster.0[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    cluster.0[..4]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The container's name.
@@ -112,7 +115,10 @@ fn command(program: &Program) -> (Option<Vec<String>>, Option<Vec<String>>) {
 fn environment(assignment: &Assignment) -> Vec<String> {
     let AttemptId { task, number } = assignment.attempt;
     let resources = assignment.spec.resources;
-    let has_home = assignment.mounts.iter().any(|mount| mount.mount_path == HOME_MOUNT);
+    let has_home = assignment
+        .mounts
+        .iter()
+        .any(|mount| mount.mount_path == HOME_MOUNT);
     let home = if has_home { HOME_MOUNT } else { JOB_DIR };
     let ours = [
         ("GODOCKER_JID", task.job.to_string()),
@@ -125,8 +131,17 @@ fn environment(assignment: &Assignment) -> Vec<String> {
         ("GO_MEMORY", resources.memory.0.to_string()),
         ("GO_JOBDIR", JOB_DIR.into()),
     ];
-    let users = assignment.spec.env.iter().map(|(name, value)| format!("{name}={value}"));
-    users.chain(ours.into_iter().map(|(name, value)| format!("{name}={value}"))).collect()
+    let users = assignment
+        .spec
+        .env
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    users
+        .chain(
+            ours.into_iter()
+                .map(|(name, value)| format!("{name}={value}")),
+        )
+        .collect()
 }
 
 fn labels(config: &DockerConfig, assignment: &Assignment) -> HashMap<String, String> {
@@ -181,7 +196,10 @@ fn log_config(config: &DockerConfig) -> HostConfigLogConfig {
         ("max-file".to_owned(), "1".to_owned()),
         ("compress".to_owned(), "false".to_owned()),
     ]);
-    HostConfigLogConfig { typ: Some("local".into()), config: Some(options) }
+    HostConfigLogConfig {
+        typ: Some("local".into()),
+        config: Some(options),
+    }
 }
 
 /// The job's directory and its volumes. Of type `bind`, so that a missing source is an error and
@@ -194,9 +212,17 @@ fn mounts(assignment: &Assignment, place: &Place) -> Vec<Mount> {
         read_only: Some(read_only),
         ..Mount::default()
     };
-    let own = bind(place.work().to_string_lossy().into_owned(), JOB_DIR.into(), false);
+    let own = bind(
+        place.work().to_string_lossy().into_owned(),
+        JOB_DIR.into(),
+        false,
+    );
     let volumes = assignment.mounts.iter().map(|mount| {
-        bind(mount.host_path.clone(), mount.mount_path.clone(), !mount.writable)
+        bind(
+            mount.host_path.clone(),
+            mount.mount_path.clone(),
+            !mount.writable,
+        )
     });
     std::iter::once(own).chain(volumes).collect()
 }

@@ -58,8 +58,9 @@ impl Engine {
     /// Reaches the engine behind `socket` and agrees on an API version.
     pub(super) async fn connect(socket: &str, timeouts: Timeouts) -> Result<Engine, RuntimeError> {
         let call = "connect";
-        let docker = Docker::connect_with_unix(socket, CLIENT_SECONDS, bollard::API_DEFAULT_VERSION)
-            .map_err(|error| trouble(call, &error).or_engine(call))?;
+        let docker =
+            Docker::connect_with_unix(socket, CLIENT_SECONDS, bollard::API_DEFAULT_VERSION)
+                .map_err(|error| trouble(call, &error).or_engine(call))?;
         let docker = within(call, timeouts.call, docker.negotiate_version())
             .await
             .map_err(|trouble| trouble.or_engine(call))?;
@@ -77,8 +78,14 @@ impl Engine {
             api: self.docker.client_version().to_string(),
             cpus: MilliCpus(number(info.ncpu).saturating_mul(1000)),
             memory: Bytes(number(info.mem_total)),
-            cgroup_version: info.cgroup_version.map(|v| v.to_string()).unwrap_or_default(),
-            cgroup_driver: info.cgroup_driver.map(|v| v.to_string()).unwrap_or_default(),
+            cgroup_version: info
+                .cgroup_version
+                .map(|v| v.to_string())
+                .unwrap_or_default(),
+            cgroup_driver: info
+                .cgroup_driver
+                .map(|v| v.to_string())
+                .unwrap_or_default(),
             live_restore: info.live_restore_enabled.unwrap_or(false),
             root_dir: info.docker_root_dir.unwrap_or_default(),
         })
@@ -100,19 +107,29 @@ impl Engine {
     /// The names of all containers, running or not, that carry all of these labels.
     pub(super) async fn labelled(&self, labels: Vec<String>) -> Result<Vec<String>, RuntimeError> {
         let filters = HashMap::from([("label", labels)]);
-        let options = query::ListContainersOptionsBuilder::new().all(true).filters(&filters);
+        let options = query::ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&filters);
         let asked = self.docker.list_containers(Some(options.build()));
         let found = within("list", self.timeouts.call, asked)
             .await
             .map_err(|trouble| trouble.or_engine("list"))?;
-        let names = found.into_iter().filter_map(|one| one.names?.into_iter().next());
-        Ok(names.map(|name| name.trim_start_matches('/').to_owned()).collect())
+        let names = found
+            .into_iter()
+            .filter_map(|one| one.names?.into_iter().next());
+        Ok(names
+            .map(|name| name.trim_start_matches('/').to_owned())
+            .collect())
     }
 
     pub(super) async fn create(&self, name: &str, body: ContainerCreateBody) -> Answer<()> {
-        let options = query::CreateContainerOptionsBuilder::new().name(name).build();
+        let options = query::CreateContainerOptionsBuilder::new()
+            .name(name)
+            .build();
         let asked = self.docker.create_container(Some(options), body);
-        within("create", self.timeouts.create, asked).await.map(|_| ())
+        within("create", self.timeouts.create, asked)
+            .await
+            .map(|_| ())
     }
 
     pub(super) async fn start(&self, name: &str) -> Answer<()> {
@@ -121,14 +138,19 @@ impl Engine {
     }
 
     pub(super) async fn kill(&self, name: &str, signal: &str) -> Answer<()> {
-        let options = query::KillContainerOptionsBuilder::new().signal(signal).build();
+        let options = query::KillContainerOptionsBuilder::new()
+            .signal(signal)
+            .build();
         let asked = self.docker.kill_container(name, Some(options));
         within("kill", self.timeouts.call, asked).await
     }
 
     /// Removes the container whatever it does, with its anonymous volumes.
     pub(super) async fn remove(&self, name: &str) -> Answer<()> {
-        let options = query::RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        let options = query::RemoveContainerOptionsBuilder::new()
+            .force(true)
+            .v(true)
+            .build();
         let asked = self.docker.remove_container(name, Some(options));
         within("remove", self.timeouts.create, asked).await
     }
@@ -139,7 +161,9 @@ impl Engine {
         name: &str,
         at_most: Duration,
     ) -> Result<(), RuntimeError> {
-        let options = query::WaitContainerOptionsBuilder::new().condition("not-running").build();
+        let options = query::WaitContainerOptionsBuilder::new()
+            .condition("not-running")
+            .build();
         let mut answers = Box::pin(self.docker.wait_container(name, Some(options)));
         match timeout(at_most, answers.next()).await {
             // A code other than 0 comes as an error; the code is read by inspecting.
@@ -160,7 +184,9 @@ impl Engine {
 
     /// Fetches an image from its registry. Not bounded in time: the caller bounds all its tries.
     pub(super) async fn pull(&self, reference: &str) -> Answer<()> {
-        let options = query::CreateImageOptionsBuilder::new().from_image(reference).build();
+        let options = query::CreateImageOptionsBuilder::new()
+            .from_image(reference)
+            .build();
         let mut progress = self.docker.create_image(Some(options), None, None);
         while let Some(step) = progress.next().await {
             step.map_err(|error| trouble("pull", &error))?;
@@ -185,7 +211,9 @@ impl Engine {
 
     /// The last lines that a container wrote to its standard error, at most `lines`.
     pub(super) async fn error_tail(&self, name: &str, lines: u8) -> Result<String, RuntimeError> {
-        let options = query::LogsOptionsBuilder::new().stderr(true).tail(&lines.to_string());
+        let options = query::LogsOptionsBuilder::new()
+            .stderr(true)
+            .tail(&lines.to_string());
         let pieces = self.docker.logs(name, Some(options.build()));
         let read = pieces.try_fold(Vec::new(), |mut all, piece| async move {
             all.extend_from_slice(&piece.into_bytes());
@@ -215,12 +243,22 @@ async fn within<T>(
 
 fn trouble(call: &'static str, error: &Error) -> Trouble {
     match error {
-        Error::DockerResponseServerError { status_code, message } => {
-            Trouble::Answer { status: *status_code, why: message.clone() }
-        }
+        Error::DockerResponseServerError {
+            status_code,
+            message,
+        } => Trouble::Answer {
+            status: *status_code,
+            why: message.clone(),
+        },
         // What a pull reports in its stream: the engine is well, the registry is not.
-        Error::DockerStreamError { error } => Trouble::Answer { status: 500, why: error.clone() },
-        other => Trouble::Silence(RuntimeError::Engine { call, why: with_causes(other) }),
+        Error::DockerStreamError { error } => Trouble::Answer {
+            status: 500,
+            why: error.clone(),
+        },
+        other => Trouble::Silence(RuntimeError::Engine {
+            call,
+            why: with_causes(other),
+        }),
     }
 }
 

@@ -41,9 +41,10 @@ pub(super) struct End {
 
 /// Whether an engine that started at `engine` ended this container by its own restart.
 ///
-/// An engine without live-restore kills what it finds running when it starts (137), and its
-/// predecessor ends what it runs when it stops in order (143 or 137). After a reboot of the
-/// machine an engine of either kind ends what it cannot find (255).
+/// An engine without live-restore ends what it finds running when it starts, and its predecessor
+/// ends what it runs when it stops in order: by TERM (143), then by KILL (137). After a reboot of
+/// the machine an engine of either kind gives up what it cannot find (255). A job that answers
+/// TERM with a code of its own is taken at its word.
 pub(super) fn engine_ended(end: &End, engine: Timestamp) -> bool {
     if end.started >= engine || end.exit.oom_killed {
         return false;
@@ -52,8 +53,7 @@ pub(super) fn engine_ended(end: &End, engine: Timestamp) -> bool {
     let before = end.ended < engine && engine.0 - end.ended.0 <= SWEEP_BEFORE;
     match end.exit.code {
         Some(255) => after,
-        Some(137) => !end.live_restore && (after || before),
-        Some(143) => !end.live_restore && before,
+        Some(137 | 143) => !end.live_restore && (after || before),
         Some(_) | None => false,
     }
 }
@@ -62,10 +62,23 @@ pub(super) fn engine_ended(end: &End, engine: Timestamp) -> bool {
 /// `None` if that cannot be told, as when somebody else listens for it.
 pub(super) async fn engine_started(socket: &str) -> Option<Timestamp> {
     let path = socket.trim_start_matches("unix://");
-    let stream = timeout(CONNECT, UnixStream::connect(path)).await.ok()?.ok()?;
+    let stream = timeout(CONNECT, UnixStream::connect(path))
+        .await
+        .ok()?
+        .ok()?;
     let listener = stream.peer_cred().ok()?.pid()?;
-    let named = || std::fs::read_to_string("/run/docker.pid").ok()?.trim().parse().ok();
-    let pid = if is_engine(listener) { listener } else { named().filter(|pid| is_engine(*pid))? };
+    let named = || {
+        std::fs::read_to_string("/run/docker.pid")
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    };
+    let pid = if is_engine(listener) {
+        listener
+    } else {
+        named().filter(|pid| is_engine(*pid))?
+    };
     process_started(pid)
 }
 
@@ -76,11 +89,20 @@ fn is_engine(pid: i32) -> bool {
 fn process_started(pid: i32) -> Option<Timestamp> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in brackets may hold anything; the start is the 20th word behind it.
-    let ticks: u64 = stat.rsplit(')').next()?.split_whitespace().nth(19)?.parse().ok()?;
+    let ticks: u64 = stat
+        .rsplit(')')
+        .next()?
+        .split_whitespace()
+        .nth(19)?
+        .parse()
+        .ok()?;
     let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
     let (seconds, hundredths) = uptime.split_whitespace().next()?.split_once('.')?;
     let up_ms = seconds.parse::<u64>().ok()? * 1000 + hundredths.parse::<u64>().ok()? * 10;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_millis();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()?
+        .as_millis();
     let age = up_ms.saturating_sub(ticks * TICK_MS);
     Some(Timestamp(u64::try_from(now).ok()?.saturating_sub(age)))
 }
@@ -96,9 +118,8 @@ pub(super) async fn init_has_gone_on(pid: u32) -> bool {
             Err(_) => return false,
             Ok(children) => {
                 let child = children.split_whitespace().next().map(str::to_owned);
-                let name = child.and_then(|child| {
-                    std::fs::read_to_string(format!("/proc/{child}/comm")).ok()
-                });
+                let name = child
+                    .and_then(|child| std::fs::read_to_string(format!("/proc/{child}/comm")).ok());
                 if name.is_some_and(|name| name.trim() != INIT) {
                     return true;
                 }
@@ -111,10 +132,17 @@ pub(super) async fn init_has_gone_on(pid: u32) -> bool {
 /// What the engine's refusal to start a container means.
 pub(super) fn start_refused(status: u16, why: String) -> RuntimeError {
     let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
-    if says(&["executable file not found", "no such file or directory: unknown"]) {
+    if says(&[
+        "executable file not found",
+        "no such file or directory: unknown",
+    ]) {
         return RuntimeError::CannotStart { why, code: 127 };
     }
-    if says(&["exec format error", "permission denied: unknown", "is a directory: unknown"]) {
+    if says(&[
+        "exec format error",
+        "permission denied: unknown",
+        "is a directory: unknown",
+    ]) {
         return RuntimeError::CannotStart { why, code: 126 };
     }
     if status < 500 {
@@ -131,7 +159,11 @@ pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
     let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);
     let (clock, fraction) = time.split_once('.').unwrap_or((time, ""));
     let mut clock = clock.splitn(3, ':').map(str::parse::<u64>);
-    let (hour, minute, second) = (clock.next()?.ok()?, clock.next()?.ok()?, clock.next()?.ok()?);
+    let (hour, minute, second) = (
+        clock.next()?.ok()?,
+        clock.next()?.ok()?,
+        clock.next()?.ok()?,
+    );
     if year < 1970 {
         return Some(Timestamp(0));
     }
@@ -147,7 +179,11 @@ pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
 /// Days from 1970-01-01 in the Gregorian calendar, counting years from March so that the leap
 /// day comes last.
 fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     let of_years = year * 365 + year / 4 - year / 100 + year / 400;
     let of_months = (month * 153 + 2) / 5;
     of_years + of_months + day - 1 - 719_468
@@ -179,23 +215,55 @@ mod tests {
     fn only_an_end_that_fits_the_engines_restart_is_its_fault() {
         let engine = Timestamp(1_000_000);
         let judged = |ended: u64, code: i32, oom_killed: bool, live_restore: bool| {
-            let exit = Exit { code: Some(code), signal: None, oom_killed };
-            let end =
-                End { started: Timestamp(1), ended: Timestamp(ended), exit, live_restore };
+            let exit = Exit {
+                code: Some(code),
+                signal: None,
+                oom_killed,
+            };
+            let end = End {
+                started: Timestamp(1),
+                ended: Timestamp(ended),
+                exit,
+                live_restore,
+            };
             engine_ended(&end, engine)
         };
-        assert!(judged(1_000_500, 137, false, false), "killed as the engine came up");
-        assert!(judged(995_000, 143, false, false), "told to end as the engine went down");
-        assert!(judged(995_000, 137, false, false), "killed as the engine went down");
+        assert!(
+            judged(1_000_500, 137, false, false),
+            "killed as the engine came up"
+        );
+        assert!(
+            judged(1_000_500, 143, false, false),
+            "told to end as the engine came up"
+        );
+        assert!(
+            judged(995_000, 143, false, false),
+            "told to end as the engine went down"
+        );
+        assert!(
+            judged(995_000, 137, false, false),
+            "killed as the engine went down"
+        );
         assert!(judged(1_000_900, 255, false, true), "lost in a reboot");
         assert!(!judged(1_000_500, 137, true, false), "out of memory");
-        assert!(!judged(1_000_500, 137, false, true), "it would have outlived the engine");
+        assert!(
+            !judged(1_000_500, 137, false, true),
+            "it would have outlived the engine"
+        );
         assert!(!judged(1_000_500, 1, false, false), "its own code");
         assert!(!judged(900_000, 137, false, false), "long before");
         assert!(!judged(1_100_000, 137, false, false), "long after");
-        let exit = Exit { code: Some(137), ..Exit::default() };
+        let exit = Exit {
+            code: Some(137),
+            ..Exit::default()
+        };
         let (started, ended) = (Timestamp(1_000_001), Timestamp(1_000_500));
-        let end = End { started, ended, exit, live_restore: false };
+        let end = End {
+            started,
+            ended,
+            exit,
+            live_restore: false,
+        };
         assert!(!engine_ended(&end, engine), "started under this engine");
     }
 
@@ -203,7 +271,10 @@ mod tests {
     fn a_process_start_is_found() {
         let me = i32::try_from(std::process::id()).unwrap();
         let started = process_started(me).unwrap();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_millis();
         let age = u64::try_from(now).unwrap() - started.0;
         assert!(age < 3_600_000, "{age}");
     }

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -47,15 +46,18 @@ pub(super) struct Pulls {
 impl Pulls {
     /// At most `at_once` pulls at the same time, and at least one.
     pub(super) fn new(at_once: usize) -> Pulls {
-        Pulls { room: Semaphore::new(at_once.max(1)), under_way: Mutex::default() }
+        Pulls {
+            room: Semaphore::new(at_once.max(1)),
+            under_way: Mutex::default(),
+        }
     }
 
     /// Joins the pull of this image, or carries it out by `pull`. Should whoever carries it out go
     /// away, the next one that waits begins anew.
-    pub(super) async fn join<'a>(
-        &'a self,
+    pub(super) async fn join<F: Future<Output = Pulled>>(
+        &self,
         image: &str,
-        pull: impl FnOnce() -> Pin<Box<dyn Future<Output = Pulled> + Send + 'a>>,
+        pull: impl FnOnce() -> F,
     ) -> Pulled {
         let shared = self.shared(image);
         let carry_out = || async {
@@ -66,7 +68,10 @@ impl Pulls {
     }
 
     fn shared(&self, image: &str) -> Arc<Shared> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         under_way.retain(|_, pull| pull.upgrade().is_some_and(|pull| !pull.initialized()));
         if let Some(shared) = under_way.get(image).and_then(Weak::upgrade) {
             return shared;
@@ -90,18 +95,27 @@ impl DockerRuntime {
             PullPolicy::Never if self.engine.has_image(image).await? => false,
             PullPolicy::Never => {
                 let why = "not on this node, and its pull policy is `never`".into();
-                return Err(RuntimeError::Image { image: image.into(), why });
+                return Err(RuntimeError::Image {
+                    image: image.into(),
+                    why,
+                });
             }
         };
         if !pull {
             return Ok(());
         }
         let reference = reference(image);
-        match self.pulls.join(image, || Box::pin(self.pull(reference))).await {
+        match self.pulls.join(image, || self.pull(reference)).await {
             Pulled::Here => Ok(()),
-            Pulled::Unavailable(why) => Err(RuntimeError::Image { image: image.into(), why }),
+            Pulled::Unavailable(why) => Err(RuntimeError::Image {
+                image: image.into(),
+                why,
+            }),
             Pulled::EngineFailed(why) => Err(RuntimeError::Engine { call: "pull", why }),
-            Pulled::TooLong(seconds) => Err(RuntimeError::TimedOut { call: "pull", seconds }),
+            Pulled::TooLong(seconds) => Err(RuntimeError::TimedOut {
+                call: "pull",
+                seconds,
+            }),
         }
     }
 
@@ -136,14 +150,24 @@ impl DockerRuntime {
 fn reference(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
     let exact = last.contains(':') || last.contains('@');
-    if exact { image.to_owned() } else { format!("{image}:latest") }
+    if exact {
+        image.to_owned()
+    } else {
+        format!("{image}:latest")
+    }
 }
 
 /// Whether a registry's answer will be the same next time.
 fn is_final(why: &str) -> bool {
-    ["manifest unknown", "not found", "denied", "unauthorized", "invalid reference"]
-        .iter()
-        .any(|words| why.contains(words))
+    [
+        "manifest unknown",
+        "not found",
+        "denied",
+        "unauthorized",
+        "invalid reference",
+    ]
+    .iter()
+    .any(|words| why.contains(words))
 }
 
 #[cfg(test)]
@@ -172,12 +196,10 @@ mod tests {
         let pulls = Pulls::new(2);
         let begun = AtomicUsize::new(0);
         let one = || {
-            pulls.join("a", || {
-                Box::pin(async {
-                    begun.fetch_add(1, Ordering::SeqCst);
-                    sleep(Duration::from_secs(1)).await;
-                    Pulled::Here
-                })
+            pulls.join("a", || async {
+                begun.fetch_add(1, Ordering::SeqCst);
+                sleep(Duration::from_secs(1)).await;
+                Pulled::Here
             })
         };
         futures_util::future::join_all((0..20).map(|_| one())).await;
@@ -189,9 +211,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pull_whose_carrier_goes_away_is_taken_over() {
         let pulls = Pulls::new(1);
-        let slow = pulls.join("a", || Box::pin(std::future::pending()));
+        let slow = pulls.join("a", std::future::pending);
         assert!(timeout(Duration::from_secs(1), slow).await.is_err());
-        let next = pulls.join("a", || Box::pin(async { Pulled::Here }));
+        let next = pulls.join("a", || async { Pulled::Here });
         assert!(matches!(next.await, Pulled::Here));
     }
 
@@ -201,13 +223,11 @@ mod tests {
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (pulls, now, most) = (&pulls, &now, &most);
         let one = |name: String| async move {
-            let pull = || -> Pin<Box<dyn Future<Output = Pulled> + Send>> {
-                Box::pin(async {
-                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                    sleep(Duration::from_secs(1)).await;
-                    now.fetch_sub(1, Ordering::SeqCst);
-                    Pulled::Here
-                })
+            let pull = || async {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                sleep(Duration::from_secs(1)).await;
+                now.fetch_sub(1, Ordering::SeqCst);
+                Pulled::Here
             };
             pulls.join(&name, pull).await
         };

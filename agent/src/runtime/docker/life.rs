@@ -40,7 +40,10 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn new(limit: Duration) -> Patience {
-        Patience { limit, since: Instant::now() }
+        Patience {
+            limit,
+            since: Instant::now(),
+        }
     }
 
     /// The engine has answered.
@@ -50,7 +53,10 @@ impl Patience {
 
     /// Waits a moment after a failure, or gives it back when it has lasted too long.
     pub(super) async fn bear(&self, error: RuntimeError) -> Result<(), RuntimeError> {
-        let passing = matches!(error, RuntimeError::Engine { .. } | RuntimeError::TimedOut { .. });
+        let passing = matches!(
+            error,
+            RuntimeError::Engine { .. } | RuntimeError::TimedOut { .. }
+        );
         if !passing || self.since.elapsed() >= self.limit {
             return Err(error);
         }
@@ -78,7 +84,9 @@ impl DockerRuntime {
                 }
             }
         }
-        Err(RuntimeError::Refused { why: format!("another container keeps the name {name}") })
+        Err(RuntimeError::Refused {
+            why: format!("another container keeps the name {name}"),
+        })
     }
 
     /// Removes a container of the same name and an older fence.
@@ -117,9 +125,10 @@ impl DockerRuntime {
         match self.engine.create(name, body).await {
             Ok(()) => Ok(true),
             Err(Trouble::Answer { status: 409, .. }) => Ok(false),
-            Err(Trouble::Answer { status: 404, why }) => {
-                Err(RuntimeError::Image { image: spec.image.clone(), why })
-            }
+            Err(Trouble::Answer { status: 404, why }) => Err(RuntimeError::Image {
+                image: spec.image.clone(),
+                why,
+            }),
             Err(Trouble::Answer { status, why }) if status < 500 => {
                 Err(RuntimeError::Refused { why })
             }
@@ -140,7 +149,9 @@ impl DockerRuntime {
             self.memory().unanswered.remove(&name);
             return Ok(found.started);
         }
-        self.memory().unanswered.insert(name.clone(), Instant::now());
+        self.memory()
+            .unanswered
+            .insert(name.clone(), Instant::now());
         let answer = self.engine.start(&name).await;
         if !matches!(answer, Err(Trouble::Silence(_))) {
             self.memory().unanswered.remove(&name);
@@ -168,15 +179,27 @@ impl DockerRuntime {
     async fn see_started(&self, place: &Place, name: &str) -> Result<Started, RuntimeError> {
         let mut found = self.must_find(place).await?;
         if let Phase::Running { pid } = found.phase
-            && timeout(INIT_WATCHED, fate::init_has_gone_on(pid)).await.is_ok_and(|on| !on)
+            && timeout(INIT_WATCHED, fate::init_has_gone_on(pid))
+                .await
+                .is_ok_and(|on| !on)
         {
             found = self.until_exited(place).await?;
         }
-        if let Phase::Exited { exit: Exit { code: Some(code @ (126 | 127)), .. }, .. } = found.phase
+        if let Phase::Exited {
+            exit:
+                Exit {
+                    code: Some(code @ (126 | 127)),
+                    ..
+                },
+            ..
+        } = found.phase
         {
             let written = self.engine.error_tail(name, 2).await?;
             if let Some(why) = written.lines().find(|line| line.starts_with(INIT_FAILED)) {
-                return Err(RuntimeError::CannotStart { why: why.to_owned(), code });
+                return Err(RuntimeError::CannotStart {
+                    why: why.to_owned(),
+                    code,
+                });
             }
         }
         Ok(found.started)
@@ -201,14 +224,21 @@ impl DockerRuntime {
         let mut patience = Patience::new(self.config.timeouts.patience);
         loop {
             let answered = match self.must_find(place).await {
-                Ok(Found { phase: Phase::Exited { exit, .. }, .. }) => return Ok(exit),
-                Ok(Found { phase: Phase::Created, .. }) => {
+                Ok(Found {
+                    phase: Phase::Exited { exit, .. },
+                    ..
+                }) => return Ok(exit),
+                Ok(Found {
+                    phase: Phase::Created,
+                    ..
+                }) => {
                     sleep(LOOK_AGAIN).await;
                     Ok(())
                 }
-                Ok(Found { phase: Phase::Running { .. }, .. }) => {
-                    self.engine.until_not_running(&name, WAIT_ROUND).await
-                }
+                Ok(Found {
+                    phase: Phase::Running { .. },
+                    ..
+                }) => self.engine.until_not_running(&name, WAIT_ROUND).await,
                 Err(error) => Err(error),
             };
             match answered {
@@ -231,7 +261,10 @@ impl DockerRuntime {
         };
         self.memory().signalled.insert(name.clone());
         match self.engine.kill(&name, word).await {
-            Ok(()) | Err(Trouble::Answer { status: 404 | 409, .. }) => Ok(()),
+            Ok(())
+            | Err(Trouble::Answer {
+                status: 404 | 409, ..
+            }) => Ok(()),
             Err(trouble) => Err(trouble.or_engine("kill")),
         }
     }
@@ -261,7 +294,10 @@ impl DockerRuntime {
         loop {
             match self.engine.remove(name).await {
                 // 409: its removal is under way.
-                Ok(()) | Err(Trouble::Answer { status: 404 | 409, .. }) => {}
+                Ok(())
+                | Err(Trouble::Answer {
+                    status: 404 | 409, ..
+                }) => {}
                 Err(trouble) => return Err(trouble.or_engine("remove")),
             }
             if self.engine.inspect(name).await?.is_none() {
@@ -269,7 +305,10 @@ impl DockerRuntime {
             }
             if Instant::now() >= until {
                 let seconds = self.config.timeouts.create.as_secs();
-                return Err(RuntimeError::TimedOut { call: "remove", seconds });
+                return Err(RuntimeError::TimedOut {
+                    call: "remove",
+                    seconds,
+                });
             }
             sleep(LOOK_AGAIN).await;
         }
@@ -278,6 +317,9 @@ impl DockerRuntime {
     /// Where the engine keeps its own copy of a container's output.
     pub(super) fn engine_log(&self, container_id: &str) -> PathBuf {
         let containers = PathBuf::from(&self.facts.root_dir).join("containers");
-        containers.join(container_id).join("local-logs").join("container.log")
+        containers
+            .join(container_id)
+            .join("local-logs")
+            .join("container.log")
     }
 }

@@ -138,8 +138,15 @@ mod tests {
         let other = entry("stderr", b"words", None);
         assert_eq!(said(std::slice::from_ref(&out), "stdout"), Some(true));
         assert_eq!(said(&[out.clone(), open.clone()], "stdout"), Some(false));
-        assert_eq!(said(&[open, out.clone(), other.clone(), other.clone()], "stdout"), Some(true));
-        assert_eq!(said(&[out, other], "stderr"), None, "not part of a long line");
+        assert_eq!(
+            said(&[open, out.clone(), other.clone(), other.clone()], "stdout"),
+            Some(true)
+        );
+        assert_eq!(
+            said(&[out, other], "stderr"),
+            None,
+            "not part of a long line"
+        );
     }
 
     #[test]

@@ -57,7 +57,9 @@ impl DockerRuntime {
     /// The attempt's own container.
     pub(super) async fn must_find(&self, place: &Place) -> Result<Found, RuntimeError> {
         let found = self.find(place).await?;
-        found.filter(|found| found.fence == Some(place.fence)).ok_or(RuntimeError::Gone)
+        found
+            .filter(|found| found.fence == Some(place.fence))
+            .ok_or(RuntimeError::Gone)
     }
 
     /// What is seen of one attempt; a container with another fence is another placement's.
@@ -73,12 +75,21 @@ impl DockerRuntime {
 
     /// Everything of this node and cluster.
     pub(super) async fn seen_all(&self) -> Result<Vec<Seen>, RuntimeError> {
-        let names = self.engine.labelled(container::own_labels(&self.config)).await?;
+        let names = self
+            .engine
+            .labelled(container::own_labels(&self.config))
+            .await?;
         let looks = futures_util::stream::iter(names).map(|name| async move {
-            let Some(found) = self.engine.inspect(&name).await? else { return Ok(None) };
+            let Some(found) = self.engine.inspect(&name).await? else {
+                return Ok(None);
+            };
             Ok(self.judge(&name, self.reduce(found)).await)
         });
-        looks.buffered(LOOKS_AT_ONCE).try_filter_map(|seen| async { Ok(seen) }).try_collect().await
+        looks
+            .buffered(LOOKS_AT_ONCE)
+            .try_filter_map(|seen| async { Ok(seen) })
+            .try_collect()
+            .await
     }
 
     async fn judge(&self, name: &str, found: Found) -> Option<Seen> {
@@ -88,10 +99,18 @@ impl DockerRuntime {
             Phase::Running { .. } => Stage::Running(found.started),
             Phase::Exited { exit, at } => {
                 let engine_failed = self.engine_took_it(name, &found.started, exit, at).await;
-                Stage::Exited { started: found.started, exit, engine_failed }
+                Stage::Exited {
+                    started: found.started,
+                    exit,
+                    engine_failed,
+                }
             }
         };
-        Some(Seen { attempt, fence, stage })
+        Some(Seen {
+            attempt,
+            fence,
+            stage,
+        })
     }
 
     /// Whether the engine's own restart ended the container.
@@ -116,7 +135,10 @@ impl DockerRuntime {
     }
 
     fn reduce(&self, found: ContainerInspectResponse) -> Found {
-        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        let labels = found
+            .config
+            .and_then(|config| config.labels)
+            .unwrap_or_default();
         let identity = container::identity(self.config.cluster, &labels);
         let state = found.state.unwrap_or_default();
         let id = found.id.unwrap_or_default();
@@ -148,11 +170,16 @@ fn phase(state: &ContainerState) -> Phase {
     let has_run = moment(state.started_at.as_deref()) != Timestamp(0);
     match state.status {
         Some(Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING) => {
-            let pid = state.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
+            let pid = state
+                .pid
+                .and_then(|pid| u32::try_from(pid).ok())
+                .unwrap_or(0);
             Phase::Running { pid }
         }
         Some(Status::EXITED | Status::DEAD | Status::REMOVING) if has_run => ended,
-        Some(Status::EXITED | Status::DEAD | Status::REMOVING | Status::CREATED | Status::EMPTY)
+        Some(
+            Status::EXITED | Status::DEAD | Status::REMOVING | Status::CREATED | Status::EMPTY,
+        )
         | None => Phase::Created,
     }
 }

@@ -35,7 +35,10 @@ pub(super) struct Meter {
 impl Meter {
     /// Attempts have their groups below `root`, or none of their own.
     pub(super) fn new(root: Option<String>) -> Meter {
-        Meter { root, last: Mutex::default() }
+        Meter {
+            root,
+            last: Mutex::default(),
+        }
     }
 
     /// The control group below which attempts have theirs.
@@ -46,7 +49,9 @@ impl Meter {
     /// Forgets the attempt, and takes its control group away.
     pub(super) async fn forget(&self, place: &Place) {
         self.last().remove(&place.attempt);
-        let Some(group) = self.group(place) else { return };
+        let Some(group) = self.group(place) else {
+            return;
+        };
         for _ in 0..REMOVE_TRIES {
             if remove_everywhere(&group) {
                 return;
@@ -57,17 +62,23 @@ impl Meter {
     }
 
     fn group(&self, place: &Place) -> Option<String> {
-        self.root.as_ref().map(|root| format!("{root}/{}", place.name()))
+        self.root
+            .as_ref()
+            .map(|root| format!("{root}/{}", place.name()))
     }
 
     /// Reads the attempt's own group, or its container's if it runs.
     fn read(&self, place: &Place, pid: Option<u32>) -> Result<Usage, UsageError> {
-        let own = self.group(place).map(|group| CgroupPaths::named(&group)?.read());
+        let own = self
+            .group(place)
+            .map(|group| CgroupPaths::named(&group)?.read());
         match (own, pid) {
             (Some(Ok(usage)), _) => Ok(usage),
             (Some(Err(error)), None) => Err(error),
             (None | Some(Err(_)), Some(pid)) => CgroupPaths::of_pid(pid)?.read(),
-            (None, None) => Err(UsageError::Gone { path: PathBuf::new() }),
+            (None, None) => Err(UsageError::Gone {
+                path: PathBuf::new(),
+            }),
         }
     }
 
@@ -103,19 +114,26 @@ impl DockerRuntime {
         };
         match now {
             Ok(now) => Ok(self.meter.note(place, now)),
-            Err(UsageError::Gone { .. } | UsageError::Missing { .. }) => Ok(self.meter.known(place)),
-            Err(UsageError::File { path, why }) => {
-                Err(RuntimeError::Disk { path, source: std::io::Error::other(why) })
+            Err(UsageError::Gone { .. } | UsageError::Missing { .. }) => {
+                Ok(self.meter.known(place))
             }
+            Err(UsageError::File { path, why }) => Err(RuntimeError::Disk {
+                path,
+                source: std::io::Error::other(why),
+            }),
         }
     }
 }
 
 /// Removes the group from every hierarchy; true when none has it any more.
 fn remove_everywhere(group: &str) -> bool {
-    let Ok(paths) = CgroupPaths::named(group) else { return true };
+    let Ok(paths) = CgroupPaths::named(group) else {
+        return true;
+    };
     let depth = Path::new(group).components().count();
-    let Some(hierarchy) = paths.memory.ancestors().nth(depth) else { return true };
+    let Some(hierarchy) = paths.memory.ancestors().nth(depth) else {
+        return true;
+    };
     let mut dirs = vec![hierarchy.join(group)];
     // Version 1 has one hierarchy for each controller, side by side.
     if !paths.unified

@@ -50,22 +50,33 @@ struct Reading {
 impl DockerRuntime {
     /// Copies until the container has ended and everything is in the files.
     pub(super) async fn copy_output(&self, place: &Place) -> Result<(), RuntimeError> {
-        let mut sinks =
-            [Sink::open(place.stdout(), "stdout").await?, Sink::open(place.stderr(), "stderr").await?];
+        let mut sinks = [
+            Sink::open(place.stdout(), "stdout").await?,
+            Sink::open(place.stderr(), "stderr").await?,
+        ];
         let name = self.container_name(place);
         let mut patience = Patience::new(self.config.timeouts.patience);
         loop {
             let copied = match self.must_find(place).await {
-                Ok(Found { phase: Phase::Created, .. }) => Ok(()),
-                Ok(Found { phase: Phase::Running { .. }, .. }) => {
-                    self.read_log(&name, place, true, &mut sinks).await.map(|_| ())
-                }
-                Ok(Found { phase: Phase::Exited { .. }, id, .. }) => {
-                    match self.read_log(&name, place, false, &mut sinks).await {
-                        Ok(readings) => return self.complete(&id, readings, &mut sinks).await,
-                        Err(error) => Err(error),
-                    }
-                }
+                Ok(Found {
+                    phase: Phase::Created,
+                    ..
+                }) => Ok(()),
+                Ok(Found {
+                    phase: Phase::Running { .. },
+                    ..
+                }) => self
+                    .read_log(&name, place, true, &mut sinks)
+                    .await
+                    .map(|_| ()),
+                Ok(Found {
+                    phase: Phase::Exited { .. },
+                    id,
+                    ..
+                }) => match self.read_log(&name, place, false, &mut sinks).await {
+                    Ok(readings) => return self.complete(&id, readings, &mut sinks).await,
+                    Err(error) => Err(error),
+                },
                 Err(error) => Err(error),
             };
             match copied {
@@ -87,7 +98,10 @@ impl DockerRuntime {
         sinks: &mut [Sink; 2],
     ) -> Result<[Reading; 2], RuntimeError> {
         let mut readings = [Reading::default(), Reading::default()];
-        let pieces = self.engine.output(name, follow).ready_chunks(PIECES_AT_ONCE);
+        let pieces = self
+            .engine
+            .output(name, follow)
+            .ready_chunks(PIECES_AT_ONCE);
         let mut pieces = std::pin::pin!(pieces);
         loop {
             match timeout(SILENCE, pieces.next()).await {
@@ -135,7 +149,10 @@ impl DockerRuntime {
                 let path = sink.path.display();
                 tracing::warn!(%path, held, kept, "the file holds more than the engine's log");
             }
-            sink.file.sync_data().await.map_err(|source| sink.disk(source))?;
+            sink.file
+                .sync_data()
+                .await
+                .map_err(|source| sink.disk(source))?;
         }
         Ok(())
     }
@@ -156,11 +173,23 @@ impl DockerRuntime {
 
 impl Sink {
     async fn open(path: PathBuf, source: &'static str) -> Result<Sink, RuntimeError> {
-        let opened = OpenOptions::new().append(true).create(true).open(&path).await;
-        let disk = |source| RuntimeError::Disk { path: path.clone(), source };
+        let opened = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .await;
+        let disk = |source| RuntimeError::Disk {
+            path: path.clone(),
+            source,
+        };
         let file = opened.map_err(disk)?;
         let length = file.metadata().await.map_err(disk)?.len();
-        Ok(Sink { file, length, source, path })
+        Ok(Sink {
+            file,
+            length,
+            source,
+            path,
+        })
     }
 
     /// Writes what is ready and lies behind the end of the file.
@@ -183,7 +212,10 @@ impl Sink {
     }
 
     fn disk(&self, source: std::io::Error) -> RuntimeError {
-        RuntimeError::Disk { path: self.path.clone(), source }
+        RuntimeError::Disk {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -211,5 +243,8 @@ fn take_pieces(
 
 fn broken(what: &str) -> RuntimeError {
     let what: String = what.chars().take(200).collect();
-    RuntimeError::Engine { call: "logs", why: format!("the log broke off: {what}") }
+    RuntimeError::Engine {
+        call: "logs",
+        why: format!("the log broke off: {what}"),
+    }
 }
