@@ -35,8 +35,8 @@ impl Writer<'_> {
             return;
         };
         match report.news {
-            News::Running(started) => self.record_running(job, attempt, started),
-            News::Ended(ending) => self.record_ending(job, attempt, ending),
+            News::Running(started) => self.record_running(job, &attempt, started),
+            News::Ended(ending) => self.record_ending(job, &attempt, ending),
         }
     }
 
@@ -50,7 +50,7 @@ impl Writer<'_> {
         same.then_some((job, attempt))
     }
 
-    fn record_running(&mut self, mut job: Job, attempt: Attempt, started: Started) {
+    fn record_running(&mut self, mut job: Job, attempt: &Attempt, started: Started) {
         if attempt.started().is_some() {
             return;
         }
@@ -71,7 +71,7 @@ impl Writer<'_> {
         });
     }
 
-    fn record_ending(&mut self, job: Job, attempt: Attempt, ending: Ending) {
+    fn record_ending(&mut self, job: Job, attempt: &Attempt, ending: Ending) {
         let started = ending.started.or_else(|| attempt.started().cloned());
         let end = AttemptEnd {
             number: attempt.number,
@@ -196,7 +196,7 @@ impl Writer<'_> {
             usage: Usage::default(),
             message: message.into(),
         };
-        self.record_ending(job, attempt, ending);
+        self.record_ending(job, &attempt, ending);
     }
 }
 

@@ -1,0 +1,187 @@
+//! Every word on the wire between an agent and a head, and between a new node and a head.
+//!
+//! What heads say to each other about the log is in the `raft` room: it is openraft's, not ours.
+//! Each stream begins with one [`Opening`] that says what it is for. Only a head that leads gives
+//! orders; the others answer heartbeats so that agents know them.
+
+use model::assignment::{Assignment, Held, Report, Stop};
+use model::job::Usage;
+use model::node::NodeFacts;
+use model::{AttemptId, ClusterId, NodeId};
+use serde::{Deserialize, Serialize};
+
+/// The first frame of every stream on the agent channel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Opening {
+    /// Agent to head: this stream carries the session; [`ToHead`] and [`ToAgent`] follow.
+    Session(Hello),
+    /// Head to agent: send what an attempt has written; raw frames follow.
+    Output(OutputCall),
+    /// Head to agent: what does an attempt use now; one [`UsageAnswer`] follows.
+    Usage(AttemptId),
+}
+
+/// What an agent says of itself when it opens a session.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// What the node offers.
+    pub facts: NodeFacts,
+}
+
+/// What an agent says in a session.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ToHead {
+    /// It is there. Answered by [`ToAgent::Alive`] with the same number.
+    Heartbeat(u64),
+    /// The answer to the first [`Lead`] of a term: every attempt that it has, running or ended
+    /// and not yet forgotten. Until it has said so, the leader gives it no orders.
+    Held {
+        /// The leader's term.
+        term: u64,
+        /// What it has.
+        held: Vec<Held>,
+    },
+    /// News of attempts; repeated until acknowledged.
+    Reports(Vec<Report>),
+}
+
+/// What a head says in a session.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ToAgent {
+    /// The answer to a heartbeat.
+    Alive(Alive),
+    /// What a leader wants. An agent that has heard a later term refuses it.
+    Order {
+        /// The leader's term.
+        term: u64,
+        /// What it wants.
+        order: Order,
+    },
+}
+
+/// What a leader wants of an agent. Repeating one changes nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// Run these; each is complete.
+    Assign(Vec<Assignment>),
+    /// End these.
+    Stop(Vec<Stop>),
+    /// The reports of these attempts that say `Running` are committed.
+    NotedRunning(Vec<Held>),
+    /// These attempts are over in the log: forget them, once nothing of them runs.
+    Forget(Vec<Held>),
+}
+
+/// The answer to a heartbeat.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Alive {
+    /// The heartbeat that is answered.
+    pub number: u64,
+    /// Set if the head leads and reached a quorum a moment ago.
+    pub lead: Option<Lead>,
+    /// How often the agent shall say that it is there.
+    pub heartbeat_ms: u64,
+    /// Every head's address, so that an agent learns of new ones.
+    pub heads: Vec<HeadAddr>,
+}
+
+/// A leader's word that it leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Lead {
+    /// In this term.
+    pub term: u64,
+    /// The agent's lease runs this long from the moment it sent the heartbeat.
+    pub lease_ms: u64,
+}
+
+/// Where a head listens for peers.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct HeadAddr {
+    /// Which head.
+    pub node: NodeId,
+    /// `host:port`.
+    pub addr: String,
+}
+
+/// A wish to read an attempt's output.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OutputCall {
+    /// Whose output.
+    pub attempt: AttemptId,
+    /// Which of the two.
+    pub stream: OutputStream,
+    /// The first byte wanted.
+    pub offset: u64,
+    /// Wait for more until the attempt has ended.
+    pub follow: bool,
+}
+
+/// The two streams that a program writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum OutputStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// The first frame of an answer to [`Opening::Output`]; if it is `Found`, raw frames of bytes
+/// follow until the stream ends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum OutputAnswer {
+    /// Bytes follow.
+    Found,
+    /// The node does not have that attempt's output (any more).
+    Missing,
+}
+
+/// The answer to [`Opening::Usage`]; `None` when the attempt does not run here.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UsageAnswer(pub Option<Usage>);
+
+/// What a new node sends on the join channel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct JoinCall {
+    /// The public half of the join token.
+    pub token: String,
+    /// The secret half.
+    pub secret: String,
+    /// The name that the node wants.
+    pub name: String,
+    /// Certificate request (PKCS #10, PEM); of its contents only the key is used.
+    pub request_pem: String,
+    /// Host names and addresses under which users will call the node's REST API.
+    pub names: Vec<String>,
+    /// What the node offers.
+    pub facts: NodeFacts,
+}
+
+/// The answer to a [`JoinCall`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum JoinAnswer {
+    /// It is in.
+    Welcome(Welcome),
+    /// It is not, for this reason; nothing was changed.
+    Refused(String),
+    /// No leader could be reached; try again.
+    TryAgain(String),
+}
+
+/// What an admitted node needs from then on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The cluster's id.
+    pub cluster: ClusterId,
+    /// The node's id.
+    pub node: NodeId,
+    /// Whether it is a head.
+    pub head: bool,
+    /// Its certificate, PEM.
+    pub certificate_pem: String,
+    /// The cluster's CA certificate, PEM.
+    pub ca_pem: String,
+    /// The CA's key, PEM; for heads only, which sign the certificates of later nodes.
+    pub ca_key_pem: Option<String>,
+    /// Every head's address.
+    pub heads: Vec<HeadAddr>,
+}
