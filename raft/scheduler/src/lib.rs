@@ -1,1 +1,15 @@
-//! Skeleton.
+//! What the leader decides, as functions of state and time.
+//!
+//! Nothing here changes anything: a plan is proposed to the log like any other command, and
+//! checked again when it is applied. No clock, no socket, no memory from one call to the next but
+//! what the caller hands in.
+#![no_std]
+
+extern crate alloc;
+
+pub mod assignment;
+pub mod explain;
+pub mod liveness;
+pub mod plan;
+
+pub use plan::plan;

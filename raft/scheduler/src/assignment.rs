@@ -1,0 +1,79 @@
+//! What a node has to be told: the difference between what the state gives it and what it has.
+
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use model::assignment::{Assignment, Held, Mount, Stop, StopCause};
+use model::job::{Attempt, Job};
+use model::spec::OnLost;
+use model::unit::Millis;
+use model::{NodeId, State};
+
+/// Orders for one node.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Orders {
+    /// Attempts that it does not have yet.
+    pub assign: Vec<Assignment>,
+    /// Attempts that it shall end.
+    pub stop: Vec<Stop>,
+}
+
+/// The orders that turn what a node has into what the state says it shall have.
+pub fn diff(state: &State, node: NodeId, held: &BTreeSet<Held>) -> Orders {
+    let mut orders = Orders::default();
+    let mut live = BTreeSet::new();
+    for job in state.jobs_on(node) {
+        let Some(attempt) = job.attempt() else {
+            continue;
+        };
+        let one = Held {
+            attempt: job.task_id().attempt(attempt.number),
+            fence: attempt.fence,
+        };
+        live.insert(one);
+        if !held.contains(&one) {
+            orders.assign.push(assignment(state, job, attempt));
+        }
+        if let Some(cancel) = &job.cancel {
+            let (cause, grace) = (StopCause::Cancel, cancel.grace.unwrap_or(job.spec.grace));
+            orders.stop.push(Stop {
+                attempt: one.attempt,
+                fence: one.fence,
+                cause,
+                grace,
+            });
+        }
+    }
+    for one in held.difference(&live) {
+        let (cause, grace) = (StopCause::Stale, Millis(0));
+        orders.stop.push(Stop {
+            attempt: one.attempt,
+            fence: one.fence,
+            cause,
+            grace,
+        });
+    }
+    orders
+}
+
+/// The whole order for one attempt: nothing is left to ask.
+fn assignment(state: &State, job: &Job, attempt: &Attempt) -> Assignment {
+    let mounts = job.spec.volumes.iter().filter_map(|wanted| {
+        let volume = state.volume(&wanted.name)?;
+        Some(Mount {
+            host_path: volume.host_path.clone(),
+            mount_path: volume.mount_path.clone(),
+            writable: volume.writable && !wanted.read_only,
+        })
+    });
+    Assignment {
+        attempt: job.task_id().attempt(attempt.number),
+        fence: attempt.fence,
+        owner: job.owner.clone(),
+        unix_ids: state.user(&job.owner.0).and_then(|user| user.unix_ids),
+        spec: Arc::clone(&job.spec),
+        mounts: mounts.collect(),
+        exclusive: job.spec.on_lost == OnLost::Requeue,
+    }
+}
