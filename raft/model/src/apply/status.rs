@@ -61,7 +61,7 @@ impl Writer<'_> {
         );
         job.task = TaskState::Live(Attempt {
             phase: Phase::Running(started),
-            ..attempt
+            ..attempt.clone()
         });
         self.put_job(job);
         self.tell(EventKind::AttemptStarted {
