@@ -226,3 +226,154 @@ fn mounts(assignment: &Assignment, place: &Place) -> Vec<Mount> {
     });
     std::iter::once(own).chain(volumes).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use model::assignment::Mount;
+    use model::spec::JobSpec;
+    use model::{Bytes, JobId, MilliCpus, NodeId, Resources};
+
+    use super::*;
+
+    fn place() -> Place {
+        let attempt = JobId(12).task().attempt(2);
+        Place {
+            attempt,
+            fence: Fence(77),
+            dir: PathBuf::from("/var/lib/attempts/12-0-2"),
+        }
+    }
+
+    fn config() -> DockerConfig {
+        let cluster = ClusterId(*b"\xab\xcd\xef\x01 and more...");
+        DockerConfig::new("unix:///run/docker.sock".into(), cluster, NodeId(3))
+    }
+
+    fn asked(assignment: &Assignment) -> serde_json::Value {
+        let body = body(&config(), Some("godocker-abcdef01"), assignment, &place());
+        serde_json::to_value(body).unwrap()
+    }
+
+    fn assignment(program: Program) -> Assignment {
+        let resources = Resources {
+            cpu: MilliCpus(1500),
+            memory: Bytes::mebi(64),
+        };
+        let env = vec![
+            ("GO_JOB_ID".into(), "forged".into()),
+            ("A".into(), "b".into()),
+        ];
+        Assignment {
+            attempt: place().attempt,
+            fence: place().fence,
+            owner: serde_json::from_str("\"ada\"").unwrap(),
+            unix_ids: Some((1000, 1001)),
+            spec: Arc::new(JobSpec {
+                program,
+                resources,
+                env,
+                ..JobSpec::default()
+            }),
+            mounts: vec![Mount {
+                host_path: "/srv/data".into(),
+                mount_path: "/data".into(),
+                writable: false,
+            }],
+            exclusive: false,
+        }
+    }
+
+    /// A setting that is not on this list must be put here on purpose.
+    #[test]
+    fn the_engine_is_asked_for_these_settings_and_no_others() {
+        let mut asked = asked(&assignment(Program::default()));
+        let host = asked["HostConfig"].take();
+        let expected = serde_json::json!({
+            "AutoRemove": false,
+            "CapDrop": ["ALL"],
+            "CgroupParent": "/godocker-abcdef01/12-0-2",
+            "CgroupnsMode": "private",
+            "Init": true,
+            "IpcMode": "private",
+            "LogConfig": {"Type": "local", "Config": {
+                "compress": "false", "max-file": "1", "max-size": "1099511627776b",
+            }},
+            "Memory": 67_108_864,
+            "MemorySwap": 67_108_864,
+            "Mounts": [
+                {"Type": "bind", "Source": "/var/lib/attempts/12-0-2/work",
+                    "Target": "/mnt/go-docker", "ReadOnly": false},
+                {"Type": "bind", "Source": "/srv/data", "Target": "/data", "ReadOnly": true},
+            ],
+            "NanoCpus": 1_500_000_000,
+            "NetworkMode": "none",
+            "PidsLimit": 4096,
+            "Privileged": false,
+            "RestartPolicy": {"Name": "no"},
+            "SecurityOpt": ["no-new-privileges"],
+        });
+        assert_eq!(host, expected);
+        assert_eq!(asked["User"], "1000:1001");
+        let mut keys: Vec<_> = asked.as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        assert_eq!(
+            keys,
+            ["Env", "HostConfig", "Image", "Labels", "User", "WorkingDir"]
+        );
+    }
+
+    #[test]
+    fn a_script_takes_the_entry_point_and_a_vector_leaves_it() {
+        let script = |text: &str| Program::Script {
+            text: text.into(),
+            args: vec!["x".into()],
+        };
+        let said = asked(&assignment(script("#!/usr/bin/env bash\n")));
+        assert_eq!(
+            said["Entrypoint"],
+            serde_json::json!(["/mnt/go-docker/cmd.sh"])
+        );
+        assert_eq!(said["Cmd"], serde_json::json!(["x"]));
+        let said = asked(&assignment(script("echo")));
+        assert_eq!(
+            said["Entrypoint"],
+            serde_json::json!(["/bin/sh", "/mnt/go-docker/cmd.sh"])
+        );
+        let said = asked(&assignment(Program::Argv(vec!["a".into(), "b c".into()])));
+        assert_eq!(said.get("Entrypoint"), None);
+        assert_eq!(said["Cmd"], serde_json::json!(["a", "b c"]));
+    }
+
+    /// The engine takes the last of several values for a name.
+    #[test]
+    fn our_variables_come_last() {
+        let said = asked(&assignment(Program::default()));
+        let env: Vec<&str> = said["Env"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one.as_str().unwrap())
+            .collect();
+        let forged = env
+            .iter()
+            .position(|one| *one == "GO_JOB_ID=forged")
+            .unwrap();
+        let ours = env.iter().position(|one| *one == "GO_JOB_ID=12").unwrap();
+        assert!(forged < ours);
+    }
+
+    #[test]
+    fn a_container_is_known_by_its_labels_in_its_own_cluster_only() {
+        let labels = labels(&config(), &assignment(Program::default()));
+        let known = identity(config().cluster, &labels);
+        assert_eq!(known, Some((place().attempt, place().fence)));
+        assert_eq!(identity(ClusterId::default(), &labels), None);
+        assert_eq!(identity(config().cluster, &HashMap::new()), None);
+        assert_eq!(name(config().cluster, &place()), "gd-abcdef01-12-0-2");
+    }
+}
