@@ -3,7 +3,7 @@
 //!
 //! Nothing that a user writes widens what the container may do; the safe settings are constants.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
@@ -111,7 +111,7 @@ fn command(program: &Program) -> (Option<Vec<String>>, Option<Vec<String>>) {
     }
 }
 
-/// The user's variables, then ours, which win.
+/// The user's variables and ours, each name once: a later one wins, and ours win over all.
 fn environment(assignment: &Assignment) -> Vec<String> {
     let AttemptId { task, number } = assignment.attempt;
     let resources = assignment.spec.resources;
@@ -131,16 +131,11 @@ fn environment(assignment: &Assignment) -> Vec<String> {
         ("GO_MEMORY", resources.memory.0.to_string()),
         ("GO_JOBDIR", JOB_DIR.into()),
     ];
-    let users = assignment
-        .spec
-        .env
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"));
-    users
-        .chain(
-            ours.into_iter()
-                .map(|(name, value)| format!("{name}={value}")),
-        )
+    let users = assignment.spec.env.iter().cloned();
+    let ours = ours.map(|(name, value)| (name.to_owned(), value));
+    let all: BTreeMap<String, String> = users.chain(ours).collect();
+    all.into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
         .collect()
 }
 
@@ -349,22 +344,20 @@ mod tests {
         assert_eq!(said["Cmd"], serde_json::json!(["a", "b c"]));
     }
 
-    /// The engine takes the last of several values for a name.
     #[test]
-    fn our_variables_come_last() {
-        let said = asked(&assignment(Program::default()));
-        let env: Vec<&str> = said["Env"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|one| one.as_str().unwrap())
-            .collect();
-        let forged = env
-            .iter()
-            .position(|one| *one == "GO_JOB_ID=forged")
-            .unwrap();
-        let ours = env.iter().position(|one| *one == "GO_JOB_ID=12").unwrap();
-        assert!(forged < ours);
+    fn each_variable_is_there_once_and_ours_win() {
+        let mut order = assignment(Program::default());
+        Arc::make_mut(&mut order.spec)
+            .env
+            .push(("A".into(), "later".into()));
+        let said = asked(&order);
+        let env = said["Env"].as_array().unwrap();
+        let of = |name: &str| -> Vec<&str> {
+            let all = env.iter().map(|one| one.as_str().unwrap());
+            all.filter(|one| one.starts_with(name)).collect()
+        };
+        assert_eq!(of("A="), ["A=later"]);
+        assert_eq!(of("GO_JOB_ID="), ["GO_JOB_ID=12"]);
     }
 
     #[test]
