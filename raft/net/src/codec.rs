@@ -60,9 +60,16 @@ impl Decoder {
         Ok(Some(self.buffer.split_to(length).freeze()))
     }
 
-    /// Whether bytes of an unfinished frame are left.
-    pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+    /// Takes note that no more bytes come.
+    ///
+    /// # Errors
+    /// [`NetError::Malformed`] if they end inside a frame.
+    pub fn finish(&self) -> Result<(), NetError> {
+        if self.buffer.is_empty() {
+            Ok(())
+        } else {
+            Err(NetError::Malformed("the stream ends inside a frame"))
+        }
     }
 }
 

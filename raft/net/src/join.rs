@@ -8,7 +8,8 @@ use crate::tls;
 /// said.
 ///
 /// # Errors
-/// [`NetError::Untrusted`] if the authority is another one; [`NetError::Unreachable`].
+/// [`NetError::Untrusted`] if the authority is another one, or did not sign a head there;
+/// [`NetError::PeerExpired`], [`NetError::Unreachable`].
 pub async fn dial(addr: &str, ca: [u8; 32]) -> Result<Connection, NetError> {
     let quic = endpoint::dialing_socket()?;
     endpoint::dial(&quic, addr, tls::join_config(ca)?, Channel::Join).await

@@ -10,7 +10,7 @@ mod verify;
 
 pub use authority::{Ca, NodeKey, request_key_hash};
 pub use settings::https_config;
-pub(crate) use settings::{client_config, join_config, server_config};
+pub(crate) use settings::{Verified, client_config, join_config, server_config};
 pub(crate) use verify::{Expect, peer_of};
 
 use model::node::NodeRole;

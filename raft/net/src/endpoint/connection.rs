@@ -1,183 +1,160 @@
-//! One connection, and the framed streams on it.
+//! One connection between two peers.
 
-use bytes::Bytes;
+use std::sync::{Arc, Weak};
+
+use quinn::ConnectionError;
 use rustls::pki_types::CertificateDer;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
+use super::stream::Stream;
 use super::{Channel, Peer};
-use crate::codec::{self, Decoder};
 use crate::error::NetError;
+use crate::limits;
+
+/// Close code of an end that nobody is to blame for.
+pub(super) const DONE: u32 = 0;
+/// Close code that says: you may not.
+pub(super) const FORBIDDEN: u32 = 1;
+
+/// QUIC error codes from here on carry a TLS alert in their low byte (RFC 9001, 4.8).
+const TLS_ALERTS: std::ops::Range<u64> = 0x100..0x200;
+/// `certificate_expired` (RFC 8446, 6).
+const CERTIFICATE_EXPIRED: u64 = 0x100 + 45;
+/// `no_application_protocol` (RFC 7301): the peer is a GO-Docker of another time.
+const NO_PROTOCOL: u64 = 0x100 + 120;
 
 /// An authenticated connection. Clones share it.
+///
+/// It ends when either side closes it, when the peer falls silent, or when the last clone and the
+/// last of its streams are dropped. What was sent just before may then be lost: wait for an
+/// answer, or for [`Connection::closed`].
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub struct Connection(Arc<Link>);
+
+#[derive(Debug)]
+struct Link {
     quic: quinn::Connection,
     channel: Channel,
     peer: Option<Peer>,
 }
 
-/// A two-way stream of frames.
-pub struct Stream {
-    /// Our way.
-    pub sender: FrameSender,
-    /// Their way.
-    pub receiver: FrameReceiver,
-}
-
-/// The way out.
-pub struct FrameSender {
-    quic: quinn::SendStream,
-    limit: usize,
-}
-
-/// The way in.
-pub struct FrameReceiver {
-    quic: quinn::RecvStream,
-    decoder: Decoder,
+/// A connection that somebody else keeps.
+pub(super) struct WeakConnection {
+    link: Weak<Link>,
+    stranger: bool,
 }
 
 impl Connection {
     pub(super) fn new(quic: quinn::Connection, channel: Channel, peer: Option<Peer>) -> Connection {
-        Connection {
+        Connection(Arc::new(Link {
             quic,
             channel,
             peer,
-        }
+        }))
     }
 
     /// Who is there; `None` for a machine that joins.
     pub fn peer(&self) -> Option<Peer> {
-        self.peer
+        self.0.peer
     }
 
     /// What the connection is for.
     pub fn channel(&self) -> Channel {
-        self.channel
+        self.0.channel
     }
 
     /// Where the peer is.
     pub fn remote_addr(&self) -> std::net::SocketAddr {
-        self.quic.remote_address()
+        self.0.quic.remote_address()
     }
 
-    /// Opens a stream; the peer sees it with its first frame.
+    /// Opens a stream; the peer sees it with its first frame. Waits while the peer has as many
+    /// streams of ours open as it bears. May be dropped while it waits.
     ///
     /// # Errors
-    /// [`NetError::Closed`].
+    /// As [`Connection::closed`].
     pub async fn open(&self) -> Result<Stream, NetError> {
-        let (send, receive) = self.quic.open_bi().await.map_err(closed)?;
-        Ok(self.stream(send, receive))
+        let opened = self.0.quic.open_bi().await;
+        let (send, receive) = opened.map_err(|error| self.ended(error))?;
+        Ok(Stream::new(self, send, receive))
     }
 
     /// The next stream that the peer opens. May be dropped while it waits.
     ///
     /// # Errors
-    /// [`NetError::Closed`].
+    /// As [`Connection::closed`].
     pub async fn accept(&self) -> Result<Stream, NetError> {
-        let (send, receive) = self.quic.accept_bi().await.map_err(closed)?;
-        Ok(self.stream(send, receive))
-    }
-
-    fn stream(&self, send: quinn::SendStream, receive: quinn::RecvStream) -> Stream {
-        let limit = self.channel.frame_max();
-        Stream {
-            sender: FrameSender { quic: send, limit },
-            receiver: FrameReceiver {
-                quic: receive,
-                decoder: Decoder::new(limit),
-            },
-        }
+        let accepted = self.0.quic.accept_bi().await;
+        let (send, receive) = accepted.map_err(|error| self.ended(error))?;
+        Ok(Stream::new(self, send, receive))
     }
 
     /// Ends the connection; the peer is told why.
     pub fn close(&self, why: &str) {
-        self.quic.close(0_u32.into(), why.as_bytes());
+        self.0.quic.close(DONE.into(), why.as_bytes());
+    }
+
+    pub(super) fn forbid(&self, why: &str) {
+        self.0.quic.close(FORBIDDEN.into(), why.as_bytes());
     }
 
     /// Whether it has not ended.
     pub fn is_open(&self) -> bool {
-        self.quic.close_reason().is_none()
+        self.0.quic.close_reason().is_none()
     }
 
-    /// Returns when it has ended, with the reason.
+    /// Returns when it has ended, with the reason: [`NetError::Closed`], or what the peer has
+    /// against us: [`NetError::Forbidden`], [`NetError::Untrusted`], [`NetError::OwnExpired`].
     pub async fn closed(&self) -> NetError {
-        closed(self.quic.closed().await)
-    }
-}
-
-impl FrameSender {
-    /// Sends a message; waits while the peer does not read.
-    ///
-    /// # Errors
-    /// [`NetError::Closed`], [`NetError::TooLarge`].
-    pub async fn send<T: Serialize>(&mut self, message: &T) -> Result<(), NetError> {
-        self.send_bytes(&codec::encode(message)?).await
+        let error = self.0.quic.closed().await;
+        self.ended(error)
     }
 
-    /// Sends a frame of bytes.
-    ///
-    /// # Errors
-    /// [`NetError::Closed`], [`NetError::TooLarge`].
-    pub async fn send_bytes(&mut self, body: &[u8]) -> Result<(), NetError> {
-        let frame = codec::frame(body, self.limit)?;
-        self.quic.write_chunk(frame).await.map_err(write_closed)
-    }
-
-    /// Says that nothing more comes.
-    ///
-    /// # Errors
-    /// [`NetError::Closed`].
-    pub fn finish(&mut self) -> Result<(), NetError> {
-        self.quic
-            .finish()
-            .map_err(|error| NetError::Closed(error.to_string()))
-    }
-
-    /// Streams with a higher number are sent first; 0 unless set.
-    ///
-    /// # Errors
-    /// [`NetError::Closed`].
-    pub fn set_priority(&mut self, priority: i32) -> Result<(), NetError> {
-        let set = self.quic.set_priority(priority);
-        set.map_err(|error| NetError::Closed(error.to_string()))
-    }
-}
-
-impl FrameReceiver {
-    /// The next message; `None` when the peer has finished. May be dropped while it waits:
-    /// nothing that arrived is lost.
-    ///
-    /// # Errors
-    /// [`NetError::Closed`], [`NetError::Malformed`], [`NetError::TooLarge`].
-    pub async fn receive<T: DeserializeOwned>(&mut self) -> Result<Option<T>, NetError> {
-        match self.receive_bytes().await? {
-            Some(body) => codec::decode(&body).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The next frame's bytes; otherwise as [`FrameReceiver::receive`].
-    ///
-    /// # Errors
-    /// As [`FrameReceiver::receive`].
-    pub async fn receive_bytes(&mut self) -> Result<Option<Bytes>, NetError> {
-        loop {
-            if let Some(frame) = self.decoder.next_frame()? {
-                return Ok(Some(frame));
+    /// What the end of the connection means.
+    pub(super) fn ended(&self, error: ConnectionError) -> NetError {
+        let addr = self.remote_addr().to_string();
+        match error {
+            ConnectionError::ApplicationClosed(close) => {
+                let why = String::from_utf8_lossy(&close.reason).into_owned();
+                if close.error_code == FORBIDDEN.into() {
+                    NetError::Forbidden(why)
+                } else {
+                    NetError::Closed(why)
+                }
             }
-            match self
-                .quic
-                .read_chunk(usize::MAX, true)
-                .await
-                .map_err(read_closed)?
-            {
-                Some(chunk) => self.decoder.push(&chunk.bytes),
-                None if self.decoder.is_empty() => return Ok(None),
-                None => return Err(NetError::Malformed("the stream ends inside a frame")),
+            other => {
+                refused_by_tls(&other, &addr).unwrap_or_else(|| NetError::Closed(other.to_string()))
             }
         }
     }
+
+    pub(super) fn downgrade(&self) -> WeakConnection {
+        WeakConnection {
+            link: Arc::downgrade(&self.0),
+            stranger: self.0.peer.is_none(),
+        }
+    }
+}
+
+impl WeakConnection {
+    pub(super) fn upgrade(&self) -> Option<Connection> {
+        self.link.upgrade().map(Connection)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.upgrade()
+            .is_some_and(|connection| connection.is_open())
+    }
+
+    pub(super) fn is_stranger(&self) -> bool {
+        self.stranger
+    }
+}
+
+/// Gives an authenticated peer the bounds of one.
+pub(super) fn widen(quic: &quinn::Connection) {
+    quic.set_max_concurrent_bi_streams(limits::STREAMS_MAX.into());
+    quic.set_receive_window(limits::CONNECTION_WINDOW.into());
+    quic.set_send_window(u64::from(limits::CONNECTION_WINDOW));
 }
 
 /// The certificate that the peer has shown, if it has.
@@ -189,30 +166,24 @@ pub(super) fn certificate(quic: &quinn::Connection) -> Option<CertificateDer<'st
     chain.first().cloned()
 }
 
-fn closed(error: quinn::ConnectionError) -> NetError {
-    match error {
-        quinn::ConnectionError::ApplicationClosed(close) => {
-            let why = String::from_utf8_lossy(&close.reason).into_owned();
-            if close.error_code == 1_u32.into() {
-                NetError::Forbidden(why)
-            } else {
-                NetError::Closed(why)
-            }
-        }
-        other => NetError::Closed(other.to_string()),
-    }
-}
-
-fn write_closed(error: quinn::WriteError) -> NetError {
-    match error {
-        quinn::WriteError::ConnectionLost(error) => closed(error),
-        other => NetError::Closed(other.to_string()),
-    }
-}
-
-fn read_closed(error: quinn::ReadError) -> NetError {
-    match error {
-        quinn::ReadError::ConnectionLost(error) => closed(error),
-        other => NetError::Closed(other.to_string()),
+/// If TLS ended the connection: which error that is.
+pub(super) fn refused_by_tls(error: &ConnectionError, addr: &str) -> Option<NetError> {
+    let (code, ours) = match error {
+        ConnectionError::TransportError(error) => (u64::from(error.code), true),
+        ConnectionError::ConnectionClosed(close) => (u64::from(close.error_code), false),
+        ConnectionError::VersionMismatch
+        | ConnectionError::ApplicationClosed(_)
+        | ConnectionError::Reset
+        | ConnectionError::TimedOut
+        | ConnectionError::LocallyClosed
+        | ConnectionError::CidsExhausted => return None,
+    };
+    let (addr, why) = (addr.to_owned(), error.to_string());
+    match (code, ours) {
+        (CERTIFICATE_EXPIRED, true) => Some(NetError::PeerExpired { addr }),
+        (CERTIFICATE_EXPIRED, false) => Some(NetError::OwnExpired { addr }),
+        (NO_PROTOCOL, _) => Some(NetError::Unreachable { addr, why }),
+        (code, _) if TLS_ALERTS.contains(&code) => Some(NetError::Untrusted { addr, why }),
+        (_, _) => None,
     }
 }

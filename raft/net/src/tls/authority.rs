@@ -10,15 +10,16 @@ use rcgen::{
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519,
     PublicKeyData, SanType, SerialNumber,
 };
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, DnsName};
 use sha2::{Digest, Sha256};
 
-use super::node_name;
+use super::{DOMAIN, node_name};
 use crate::error::NetError;
+use crate::limits;
 
-/// Days for which the authority itself is good.
-const CA_DAYS: u64 = 20 * 365;
+/// Days for which the authority itself is good, and at most what it signs.
+const CA_DAYS: u32 = 20 * 365;
 /// Certificates begin this long before they are made: clocks differ.
 const BACK_DATED: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -87,11 +88,13 @@ impl Ca {
         self.fingerprint
     }
 
-    /// Signs a request for a node. Of the request only the key is used. `names` are host names
-    /// and addresses under which users call its REST API.
+    /// Signs a request for a node, good for `days`. Of the request only the key is used. `names`
+    /// are host names and addresses under which users call its REST API; an agent has none, and
+    /// its certificate cannot serve.
     ///
     /// # Errors
-    /// [`NetError::Certificate`] if the request is malformed or a name is none.
+    /// [`NetError::Certificate`] if the request is malformed, a name is none or looks like a
+    /// node's, or there are too many.
     pub fn sign(
         &self,
         request_pem: &str,
@@ -105,29 +108,52 @@ impl Ca {
         let own = node_name(node, role, self.cluster);
         params.distinguished_name = common_name(&own);
         params.subject_alt_names = vec![SanType::DnsName(own.try_into().map_err(wrong)?)];
-        for name in names {
-            params.subject_alt_names.push(match name.parse::<IpAddr>() {
-                Ok(ip) => SanType::IpAddress(ip),
-                Err(_) => SanType::DnsName(name.clone().try_into().map_err(wrong)?),
-            });
-        }
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
-        set_times(&mut params, u64::from(days));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        match role {
+            NodeRole::Agent => {}
+            NodeRole::Head => {
+                params
+                    .extended_key_usages
+                    .push(ExtendedKeyUsagePurpose::ServerAuth);
+                params.subject_alt_names.extend(rest_names(names)?);
+            }
+        }
+        set_times(&mut params, days);
         params.serial_number = Some(SerialNumber::from(serial()?));
         request.params = params;
         Ok(request.signed_by(&self.issuer).map_err(wrong)?.pem())
     }
 }
 
+fn rest_names(names: &[String]) -> Result<Vec<SanType>, NetError> {
+    if names.len() > limits::NAMES_MAX {
+        return Err(wrong(format!("{} names are too many", names.len())));
+    }
+    let one = |name: &String| {
+        if name
+            .to_ascii_lowercase()
+            .trim_end_matches('.')
+            .ends_with(DOMAIN)
+        {
+            return Err(wrong(format!("{name} is a name for nodes")));
+        }
+        Ok(match name.parse::<IpAddr>() {
+            Ok(ip) => SanType::IpAddress(ip),
+            Err(_) => {
+                DnsName::try_from(name.as_str()).map_err(wrong)?;
+                SanType::DnsName(name.clone().try_into().map_err(wrong)?)
+            }
+        })
+    };
+    names.iter().map(one).collect()
+}
+
 fn serial() -> Result<Vec<u8>, NetError> {
     let mut bytes = vec![0; 16];
     getrandom::fill(&mut bytes).map_err(wrong)?;
-    // Positive, as X.509 wants it.
-    bytes[0] &= 0x7f;
+    // Positive, as X.509 wants it, and always of the same length, as simulations want it.
+    bytes[0] = (bytes[0] & 0x3f) | 0x40;
     Ok(bytes)
 }
 
@@ -137,10 +163,10 @@ fn common_name(name: &str) -> DistinguishedName {
     distinguished
 }
 
-fn set_times(params: &mut CertificateParams, days: u64) {
+fn set_times(params: &mut CertificateParams, days: u32) {
     let now = SystemTime::now();
     params.not_before = (now - BACK_DATED).into();
-    params.not_after = (now + DAY * u32::try_from(days).unwrap_or(u32::MAX)).into();
+    params.not_after = (now + DAY * days.min(CA_DAYS)).into();
 }
 
 fn cluster_of(ca: &CertificateDer<'_>) -> Result<ClusterId, NetError> {

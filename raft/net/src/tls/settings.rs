@@ -6,11 +6,11 @@ use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::TLS13;
 
 use super::Identity;
-use super::verify::{Expect, HeadVerifier, Roots};
+use super::verify::{Expect, HeadVerifier, Refusal, Roots};
 use crate::endpoint::Channel;
 use crate::error::NetError;
 
@@ -20,6 +20,12 @@ fn wrong(error: impl core::fmt::Display) -> NetError {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A caller's settings, and where its verifier says why it refused.
+pub(crate) struct Verified {
+    pub(crate) config: rustls::ClientConfig,
+    pub(crate) refusal: Arc<Refusal>,
 }
 
 struct Parsed {
@@ -55,9 +61,10 @@ pub(crate) fn server_config(identity: &Identity) -> Result<rustls::ServerConfig,
         .with_client_cert_verifier(verifier)
         .with_single_cert(parsed.chain, parsed.key)
         .map_err(wrong)?;
-    config.alpn_protocols = [Channel::Raft, Channel::Agent, Channel::Join]
-        .map(|c| c.alpn().to_vec())
-        .to_vec();
+    config.alpn_protocols = Channel::ALL.map(|c| c.alpn().to_vec()).to_vec();
+    // No session is resumed: each connection verifies the certificate anew.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;
     Ok(config)
 }
@@ -67,10 +74,11 @@ pub(crate) fn client_config(
     identity: &Identity,
     expect: Expect,
     channel: Channel,
-) -> Result<rustls::ClientConfig, NetError> {
+) -> Result<Verified, NetError> {
     let parsed = parse(identity)?;
     let (provider, roots) = (provider(), Roots::Known(parsed.roots));
     let verifier = HeadVerifier::new(roots, Some(identity.cluster), expect, &provider);
+    let refusal = verifier.refusal.clone();
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(wrong)?
@@ -79,13 +87,14 @@ pub(crate) fn client_config(
         .with_client_auth_cert(parsed.chain, parsed.key)
         .map_err(wrong)?;
     config.alpn_protocols = vec![channel.alpn().to_vec()];
-    Ok(config)
+    Ok(Verified { config, refusal })
 }
 
 /// The side that calls, as a stranger who knows the digest of the authority.
-pub(crate) fn join_config(ca: [u8; 32]) -> Result<rustls::ClientConfig, NetError> {
+pub(crate) fn join_config(ca: [u8; 32]) -> Result<Verified, NetError> {
     let provider = provider();
     let verifier = HeadVerifier::new(Roots::Fingerprint(ca), None, Expect::AnyHead, &provider);
+    let refusal = verifier.refusal.clone();
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(wrong)?
@@ -93,7 +102,7 @@ pub(crate) fn join_config(ca: [u8; 32]) -> Result<rustls::ClientConfig, NetError
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     config.alpn_protocols = vec![Channel::Join.alpn().to_vec()];
-    Ok(config)
+    Ok(Verified { config, refusal })
 }
 
 /// The REST API's side: users show no certificate.

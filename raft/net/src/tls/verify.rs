@@ -1,6 +1,6 @@
 //! Whether the other side is who it should be.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use model::node::NodeRole;
 use model::{ClusterId, NodeId};
@@ -14,8 +14,9 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use x509_parser::extensions::GeneralName;
 
-use super::{DOMAIN, role_word};
+use super::{DOMAIN, node_name, role_word};
 use crate::endpoint::Peer;
+use crate::error::NetError;
 
 /// Whom a caller expects to reach.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +34,34 @@ pub(crate) struct HeadVerifier {
     pub(crate) cluster: Option<ClusterId>,
     pub(crate) expect: Expect,
     pub(crate) algorithms: WebPkiSupportedAlgorithms,
+    pub(crate) refusal: Arc<Refusal>,
+}
+
+/// Why a verifier refused; TLS itself would keep only an alert.
+#[derive(Default, Debug)]
+pub(crate) struct Refusal(OnceLock<Why>);
+
+#[derive(Clone, Debug)]
+enum Why {
+    Untrusted(String),
+    Expired,
+    WrongNode { expected: NodeId, found: NodeId },
+}
+
+impl Refusal {
+    /// The reason, if the verifier has refused.
+    pub(crate) fn take(&self, addr: &str) -> Option<NetError> {
+        let addr = addr.to_owned();
+        Some(match self.0.get()?.clone() {
+            Why::Untrusted(why) => NetError::Untrusted { addr, why },
+            Why::Expired => NetError::PeerExpired { addr },
+            Why::WrongNode { expected, found } => NetError::WrongNode {
+                addr,
+                expected,
+                found,
+            },
+        })
+    }
 }
 
 /// What an authority is known by.
@@ -57,12 +86,63 @@ impl HeadVerifier {
             cluster,
             expect,
             algorithms,
+            refusal: Arc::default(),
         })
+    }
+
+    fn roots(&self, shown: &[CertificateDer<'_>]) -> Result<Arc<RootCertStore>, Why> {
+        let expected = match &self.roots {
+            Roots::Known(roots) => return Ok(roots.clone()),
+            Roots::Fingerprint(expected) => expected,
+        };
+        let same =
+            |ca: &&CertificateDer<'_>| bool::from(Sha256::digest(ca).as_slice().ct_eq(expected));
+        let ca = shown.iter().find(same);
+        let ca = ca.ok_or_else(|| Why::Untrusted("its authority is not the token's".into()))?;
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.clone().into_owned()).map_err(why)?;
+        Ok(Arc::new(roots))
+    }
+
+    fn verify(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Why> {
+        let untrusted = |why: &str| Err(Why::Untrusted(why.into()));
+        let roots = self.roots(intermediates)?;
+        let parsed = ParsedCertificate::try_from(end_entity).map_err(why)?;
+        let algorithms = self.algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &roots, &[], now, algorithms)
+            .map_err(why)?;
+        let Some((peer, cluster)) = peer_of(end_entity) else {
+            return untrusted("its certificate names no node");
+        };
+        if self.cluster.is_some_and(|own| own != cluster) {
+            return untrusted("it is of another cluster");
+        }
+        match (self.expect, peer.role) {
+            (_, NodeRole::Agent) => untrusted("it is not a head"),
+            (Expect::Node(node), NodeRole::Head) if peer.node != node => Err(Why::WrongNode {
+                expected: node,
+                found: peer.node,
+            }),
+            (Expect::Node(_) | Expect::AnyHead, NodeRole::Head) => Ok(()),
+        }
     }
 }
 
-fn refused(why: &str) -> Error {
-    Error::General(why.into())
+fn why(error: Error) -> Why {
+    match error {
+        Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        ) => Why::Expired,
+        other => Why::Untrusted(other.to_string()),
+    }
 }
 
 impl ServerCertVerifier for HeadVerifier {
@@ -74,35 +154,18 @@ impl ServerCertVerifier for HeadVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let roots = match &self.roots {
-            Roots::Known(roots) => roots.clone(),
-            Roots::Fingerprint(expected) => {
-                let same = |ca: &&CertificateDer<'_>| {
-                    bool::from(Sha256::digest(ca).as_slice().ct_eq(expected))
-                };
-                let ca = intermediates.iter().find(same);
-                let ca = ca.ok_or_else(|| refused("its authority is not the token's"))?;
-                let mut roots = RootCertStore::empty();
-                roots.add(ca.clone().into_owned())?;
-                Arc::new(roots)
-            }
-        };
-        let parsed = ParsedCertificate::try_from(end_entity)?;
-        let algorithms = self.algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&parsed, &roots, &[], now, algorithms)?;
-        let (peer, cluster) = peer_of(end_entity).ok_or(CertificateError::NotValidForName)?;
-        if self.cluster.is_some_and(|own| own != cluster) {
-            return Err(refused("it is of another cluster"));
-        }
-        match self.expect {
-            Expect::Node(node) if peer.node != node => {
-                Err(refused(&format!("it is node {}, not {node}", peer.node)))
-            }
-            Expect::Node(_) | Expect::AnyHead if peer.role != NodeRole::Head => {
-                Err(refused("it is not a head"))
-            }
-            Expect::Node(_) | Expect::AnyHead => Ok(ServerCertVerified::assertion()),
-        }
+        let verified = self.verify(end_entity, intermediates, now);
+        verified.map_err(|why| {
+            let alert = match &why {
+                Why::Expired => CertificateError::Expired,
+                Why::Untrusted(_) => CertificateError::UnknownIssuer,
+                Why::WrongNode { .. } => CertificateError::NotValidForName,
+            };
+            // One verifier serves one call; of two tries of it the first reason is kept.
+            let _ = self.refusal.0.set(why);
+            Error::from(alert)
+        })?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -111,7 +174,7 @@ impl ServerCertVerifier for HeadVerifier {
         _cert: &CertificateDer<'_>,
         _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Err(refused("TLS 1.3 only"))
+        Err(Error::General("TLS 1.3 only".into()))
     }
 
     fn verify_tls13_signature(
@@ -128,31 +191,62 @@ impl ServerCertVerifier for HeadVerifier {
     }
 }
 
-/// The node that a certificate names, and its cluster. The signature was verified before.
+/// The node that a certificate names, and its cluster. The signature was verified before. A
+/// certificate that names two nodes names none.
 pub(crate) fn peer_of(certificate: &CertificateDer<'_>) -> Option<(Peer, ClusterId)> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let names = parsed.subject_alternative_name().ok()??;
-    names
+    let mut named = names
         .value
         .general_names
         .iter()
-        .find_map(|name| match name {
+        .filter_map(|name| match name {
             GeneralName::DNSName(name) => parse_name(name),
             _ => None,
-        })
+        });
+    let first = named.next()?;
+    named.next().is_none().then_some(first)
 }
 
+/// The one way to write a node's name, read back.
 fn parse_name(name: &str) -> Option<(Peer, ClusterId)> {
     let rest = name.strip_suffix(DOMAIN)?.strip_suffix('.')?;
     let mut parts = rest.split('.');
     let (node, role, cluster) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
-        return None;
-    }
     let node = NodeId(node.strip_prefix("node-")?.parse().ok()?);
     let role = [NodeRole::Head, NodeRole::Agent]
         .into_iter()
         .find(|r| role_word(*r) == role)?;
     let cluster = ClusterId(u128::from_str_radix(cluster, 16).ok()?.to_be_bytes());
-    Some((Peer { node, role }, cluster))
+    (node_name(node, role, cluster) == name).then_some((Peer { node, role }, cluster))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_name_is_read_back_in_its_one_form_only() {
+        let cluster = ClusterId([7; 16]);
+        let written = node_name(NodeId(12), NodeRole::Head, cluster);
+        let (peer, of) = parse_name(&written).unwrap();
+        assert_eq!(
+            (peer.node, peer.role, of),
+            (NodeId(12), NodeRole::Head, cluster)
+        );
+        for wrong in [
+            written.to_uppercase(),
+            written.replace("node-12", "node-+12"),
+            written.replace("node-12", "node-012"),
+            written.replace("head", "leader"),
+            written.replace(".godocker", ".x.godocker"),
+            format!("x.{written}"),
+            written.replace("0707", "707"),
+            written.replace(".internal", ".example"),
+            String::new(),
+        ] {
+            assert!(parse_name(&wrong).is_none(), "{wrong}");
+        }
+    }
 }
