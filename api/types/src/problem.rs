@@ -74,7 +74,9 @@ pub mod code {
     pub const LIMIT_REACHED: &str = "LIMIT_REACHED";
     /// 410: the events asked for are no longer kept.
     pub const EVENTS_GONE: &str = "EVENTS_GONE";
-    /// 413: the body is too large.
+    /// 408: the body did not arrive in time.
+    pub const TOO_SLOW: &str = "TOO_SLOW";
+    /// 413 or 431: the body or the headers are too large.
     pub const TOO_LARGE: &str = "TOO_LARGE";
     /// 415: the body is not JSON.
     pub const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
@@ -93,5 +95,5 @@ pub mod code {
     /// 503: this head is shutting down; nothing was changed.
     pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
     /// 504: the change may or may not come to be; repeat it only with the same idempotency key.
-    pub const UNKNOWN_OUTCOME: &str = "UNKNOWN_OUTCOME";
+    pub const UNKNOWN_OUTCOME: &str = "OUTCOME_UNKNOWN";
 }

@@ -45,8 +45,11 @@ pub enum Role {
 /// Answer of `GET /users`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct UserList {
-    /// All accounts, by name.
+    /// Accounts, by name.
     pub items: Vec<User>,
+    /// Give this as `cursor` to get the next page; none on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Body of `PUT /users/{name}`: makes the account, or changes it. What is left out goes back to

@@ -89,7 +89,8 @@ impl State {
         jobs.filter(move |job| self.matches(filter, job))
     }
 
-    fn matches(&self, filter: &JobFilter, job: &Job) -> bool {
+    /// Whether a live job is one that the filter asks for.
+    pub fn matches(&self, filter: &JobFilter, job: &Job) -> bool {
         let on = |node: NodeId| job.attempt().is_some_and(|attempt| attempt.node == node);
         filter
             .owner

@@ -146,6 +146,24 @@ impl State {
             .filter_map(|id| self.jobs.get(id))
     }
 
+    /// Live jobs of one user with an id in the range, by rising id.
+    pub fn jobs_of_between(
+        &self,
+        owner: &UserName,
+        range: impl core::ops::RangeBounds<JobId> + Clone,
+    ) -> impl DoubleEndedIterator<Item = &Job> {
+        self.owners
+            .get(owner)
+            .into_iter()
+            .flat_map(move |ids| ids.range(range.clone()))
+            .filter_map(|id| self.jobs.get(id))
+    }
+
+    /// How many jobs of one user are live.
+    pub fn live_jobs_of(&self, owner: &UserName) -> usize {
+        self.owners.get(owner).map_or(0, Set::size)
+    }
+
     /// A node.
     pub fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(&id)
