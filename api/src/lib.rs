@@ -5,21 +5,30 @@
 
 pub mod host;
 pub mod limits;
-pub mod secret;
 
+mod router;
+mod server;
+
+mod app;
 mod connections;
 mod edge;
 mod gate;
-mod problem;
-mod router;
-mod server;
+
+mod auth;
+pub mod secret;
 mod throttle;
 
-mod app;
+mod convert;
+mod events;
+mod extract;
+mod handlers;
+mod pagination;
 
 pub mod error;
+mod openapi;
+mod problem;
 
 pub use error::ApiError;
 pub use host::{Host, HostError};
-pub use router::router;
+pub use router::{openapi_text, router};
 pub use server::serve;

@@ -52,6 +52,11 @@ impl Refused {
         self
     }
 
+    pub(crate) fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Refused {
+        self.0.hint = hint.into();
+        self
+    }
+
     pub(crate) fn with_retry_after(mut self, seconds: u64) -> Refused {
         self.0.retry_after = Some(seconds.max(1));
         self

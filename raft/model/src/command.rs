@@ -60,6 +60,8 @@ pub enum Command {
     SetTimings(Timings),
     /// Remove what has expired: tokens, join tokens, idempotency keys.
     Expire,
+    /// Take a permission to join back.
+    RevokeJoinToken(TokenId),
 }
 
 /// See [`Command::InitCluster`].

@@ -80,6 +80,7 @@ impl Writer<'_> {
             Command::RemoveVolume(name) => self.remove_volume(&name),
             Command::SetTimings(timings) => self.set_timings(timings),
             Command::Expire => self.expire(),
+            Command::RevokeJoinToken(id) => self.revoke_join_token(id),
         }
     }
 

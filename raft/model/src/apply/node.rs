@@ -110,6 +110,14 @@ impl Writer<'_> {
         Reply::Done
     }
 
+    pub(super) fn revoke_join_token(&mut self, id: TokenId) -> Reply {
+        if !self.state.join_tokens.remove_mut(&id) {
+            return reject(not_found("join token", id.0));
+        }
+        self.touch(RecordKey::JoinToken(id));
+        Reply::Done
+    }
+
     fn put_join_token(&mut self, id: TokenId, token: JoinToken) {
         self.touch(RecordKey::JoinToken(id.clone()));
         self.state.join_tokens.insert_mut(id, token);

@@ -1,0 +1,167 @@
+//! Nodes, heads and their quorum, the settings, and the volumes.
+
+use api_types::node as seen;
+use api_types::raft::{Member, RaftStatus};
+use api_types::settings::{Settings, Timings};
+use api_types::volume as volumes;
+use model::node::{HeadIntent, Node, NodeHealth, NodeRole, RuntimeKind};
+use model::policy::{self, Policy};
+use model::{Millis, NodeId, Resources, State};
+
+use super::request::cpu;
+use super::time;
+use crate::host::{self, RaftRole};
+
+/// A node, with what its jobs hold.
+pub(crate) fn node(state: &State, node: &Node, leader: Option<NodeId>) -> seen::Node {
+    seen::Node {
+        id: node.id.0,
+        name: node.name.clone(),
+        role: role(node.role),
+        health: health(node.health),
+        health_since: time(node.health_since),
+        accepts: node.accepts(),
+        drain: node.drain.clone(),
+        intent: intent(node.intent),
+        leader: leader == Some(node.id),
+        runtime: match node.facts.runtime {
+            RuntimeKind::Docker => "docker".into(),
+            RuntimeKind::Process => "process".into(),
+            RuntimeKind::Fake => "fake".into(),
+        },
+        capacity: node.facts.capacity.as_ref().map(amount),
+        held: amount(&state.held(node.id)),
+        jobs: state.jobs_on(node.id).count() as u64,
+        version: node.facts.version.clone(),
+        peer_addr: node.facts.peer_addr.clone(),
+        api_addr: node.facts.api_addr.clone(),
+        joined_at: time(node.joined_at),
+    }
+}
+
+fn amount(resources: &Resources) -> seen::Amount {
+    seen::Amount {
+        cpu: cpu(resources.cpu),
+        memory_bytes: resources.memory.0,
+    }
+}
+
+pub(crate) fn role(role: NodeRole) -> seen::NodeRole {
+    match role {
+        NodeRole::Head => seen::NodeRole::Head,
+        NodeRole::Agent => seen::NodeRole::Agent,
+    }
+}
+
+pub(crate) fn asked_role(role: seen::NodeRole) -> NodeRole {
+    match role {
+        seen::NodeRole::Head => NodeRole::Head,
+        seen::NodeRole::Agent => NodeRole::Agent,
+    }
+}
+
+fn health(health: NodeHealth) -> seen::NodeHealth {
+    match health {
+        NodeHealth::Joined => seen::NodeHealth::Joined,
+        NodeHealth::Up => seen::NodeHealth::Up,
+        NodeHealth::Suspect => seen::NodeHealth::Suspect,
+        NodeHealth::Lost => seen::NodeHealth::Lost,
+    }
+}
+
+/// The word for what is believed of a node.
+pub(crate) fn health_word(health: NodeHealth) -> &'static str {
+    match health {
+        NodeHealth::Joined => "joined",
+        NodeHealth::Up => "up",
+        NodeHealth::Suspect => "suspect",
+        NodeHealth::Lost => "lost",
+    }
+}
+
+fn intent(intent: HeadIntent) -> seen::HeadIntent {
+    match intent {
+        HeadIntent::None => seen::HeadIntent::None,
+        HeadIntent::Learner => seen::HeadIntent::Learner,
+        HeadIntent::Voter => seen::HeadIntent::Voter,
+    }
+}
+
+pub(crate) fn asked_intent(intent: seen::HeadIntent) -> HeadIntent {
+    match intent {
+        seen::HeadIntent::None => HeadIntent::None,
+        seen::HeadIntent::Learner => HeadIntent::Learner,
+        seen::HeadIntent::Voter => HeadIntent::Voter,
+    }
+}
+
+/// The replicated log, with the names that only the state knows.
+pub(crate) fn raft(state: &State, status: &host::RaftStatus) -> RaftStatus {
+    let name = |id: NodeId| {
+        state
+            .node(id)
+            .map_or_else(String::new, |node| node.name.clone())
+    };
+    let members = status.members.iter().map(|member| Member {
+        node: member.node.0,
+        name: name(member.node),
+        addr: member.addr.clone(),
+        voter: member.voter,
+        intent: state
+            .node(member.node)
+            .map(|node| intent(node.intent))
+            .unwrap_or_default(),
+        matched: member.matched.map(|index| index.0),
+        lag: member.lag,
+    });
+    RaftStatus {
+        node: status.node.0,
+        name: name(status.node),
+        term: status.term,
+        leader: status.leader.map(|leader| leader.0),
+        role: match status.role {
+            RaftRole::Leader => "leader".into(),
+            RaftRole::Follower => "follower".into(),
+            RaftRole::Candidate => "candidate".into(),
+            RaftRole::Learner => "learner".into(),
+            RaftRole::Shutdown => "shutdown".into(),
+        },
+        last_log: status.last_log.0,
+        committed: status.committed.0,
+        applied: status.applied.0,
+        snapshot: status.snapshot.map(|index| index.0),
+        quorum_ack_age_ms: status.millis_since_quorum_ack,
+        members: members.collect(),
+    }
+}
+
+pub(crate) fn settings(policy: &Policy) -> Settings {
+    let timings = &policy.timings;
+    Settings {
+        timings: Timings {
+            heartbeat_ms: timings.heartbeat.0,
+            suspect_after_ms: timings.suspect_after.0,
+            lease_ms: timings.lease.0,
+            lease_margin_ms: timings.lease_margin.0,
+        },
+    }
+}
+
+pub(crate) fn asked_timings(timings: &Timings) -> policy::Timings {
+    policy::Timings {
+        heartbeat: Millis(timings.heartbeat_ms),
+        suspect_after: Millis(timings.suspect_after_ms),
+        lease: Millis(timings.lease_ms),
+        lease_margin: Millis(timings.lease_margin_ms),
+    }
+}
+
+/// A volume; where it lies on the hosts is for administrators.
+pub(crate) fn volume(volume: &policy::Volume, with_host_path: bool) -> volumes::Volume {
+    volumes::Volume {
+        name: volume.name.clone(),
+        host_path: with_host_path.then(|| volume.host_path.clone()),
+        mount_path: volume.mount_path.clone(),
+        writable: volume.writable,
+    }
+}

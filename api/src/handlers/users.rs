@@ -1,0 +1,152 @@
+//! Accounts and their passwords.
+
+use api_types::query::PageQuery;
+use api_types::user::{PasswordRequest, User, UserList, UserRequest};
+use axum::extract::State;
+use axum::http::StatusCode;
+use model::account::{Role, UserName};
+use model::command::{Command, PutUser, SetPassword};
+
+use crate::app::App;
+use crate::auth::{self, Caller, Origin};
+use crate::convert;
+use crate::extract::{Json, Name, Params};
+use crate::limits::PAGE_MAX;
+use crate::pagination;
+use crate::problem::Refused;
+
+/// List the accounts by name. For administrators.
+#[utoipa::path(
+    get, path = "/users", tag = "users", params(PageQuery),
+    responses((status = 200, body = UserList)),
+)]
+pub(crate) async fn list_users(
+    State(app): State<App>,
+    caller: Caller,
+    Params(query): Params<PageQuery>,
+) -> Result<axum::Json<UserList>, Refused> {
+    caller.needs(Role::Admin)?;
+    let limit = pagination::limit(query.limit, PAGE_MAX)?;
+    let (state, after) = (app.log().read(), query.cursor.unwrap_or_default());
+    let mut users = state
+        .users()
+        .skip_while(|user| user.name.0 <= after && !after.is_empty());
+    let items: Vec<User> = users
+        .by_ref()
+        .take(limit)
+        .map(convert::account::user)
+        .collect();
+    let more = users.next().is_some();
+    let next = items.last().filter(|_| more).map(|user| user.name.clone());
+    Ok(axum::Json(UserList { items, next }))
+}
+
+/// Show an account: one's own, or, for administrators, any.
+#[utoipa::path(
+    get, path = "/users/{name}", tag = "users",
+    params(("name" = String, Path, description = "The login")),
+    responses((status = 200, body = User)),
+)]
+pub(crate) async fn show_user(
+    State(app): State<App>,
+    caller: Caller,
+    Name(name): Name,
+) -> Result<axum::Json<User>, Refused> {
+    let state = app.log().read();
+    let seen = caller.user.role == Role::Admin || caller.name().0 == name;
+    let user = state.user(&name).filter(|_| seen);
+    user.map(|user| axum::Json(convert::account::user(user)))
+        .ok_or_else(|| no_user(&name))
+}
+
+fn no_user(name: &str) -> Refused {
+    let shown: String = name.chars().take(40).collect();
+    Refused::not_found(format!("user {shown}"))
+}
+
+/// Make an account, or change it. For administrators.
+///
+/// A new account has no password: set one for it.
+#[utoipa::path(
+    put, path = "/users/{name}", tag = "users",
+    params(("name" = String, Path, description = "The login")),
+    request_body = UserRequest,
+    responses((status = 200, body = User)),
+)]
+pub(crate) async fn put_user(
+    State(app): State<App>,
+    caller: Caller,
+    Name(name): Name,
+    Json(request): Json<UserRequest>,
+) -> Result<axum::Json<User>, Refused> {
+    caller.needs(Role::Admin)?;
+    let unix_ids = match (request.uid, request.gid) {
+        (Some(uid), Some(gid)) => Some((uid, gid)),
+        (None, None) => None,
+        (given, _) => {
+            let field = if given.is_some() { "gid" } else { "uid" };
+            let message = "uid and gid go together";
+            return Err(Refused::invalid(field, message, "give both, or neither"));
+        }
+    };
+    let put = PutUser {
+        name: UserName(name.clone()),
+        role: convert::account::asked_role(request.role),
+        unix_ids,
+        disabled: request.disabled,
+    };
+    let state = app.change(Command::PutUser(put)).await?;
+    let user = state.user(&name).ok_or_else(|| no_user(&name))?;
+    Ok(axum::Json(convert::account::user(user)))
+}
+
+/// Set a password: one's own with the current one, or, for administrators, anybody's.
+#[utoipa::path(
+    put, path = "/users/{name}/password", tag = "users",
+    params(("name" = String, Path, description = "The login")),
+    request_body = PasswordRequest,
+    responses((status = 204)),
+)]
+pub(crate) async fn set_password(
+    State(app): State<App>,
+    caller: Caller,
+    Origin(address): Origin,
+    Name(name): Name,
+    Json(request): Json<PasswordRequest>,
+) -> Result<StatusCode, Refused> {
+    let own = caller.name().0 == name;
+    let admin = caller.user.role == Role::Admin;
+    if !own && !admin {
+        return Err(no_user(&name));
+    }
+    if request.one_time && !admin {
+        let refused = Refused::forbidden("one_time is for administrators", "leave it out");
+        return Err(refused.with_field("one_time"));
+    }
+    let replaces = match (own, &request.current) {
+        (true, Some(current)) => Some(
+            auth::check_password(&app, &name, current, address)
+                .await?
+                .password,
+        ),
+        (true, None) => {
+            let message = "is needed to change one's own password";
+            return Err(Refused::invalid(
+                "current",
+                message,
+                "give the password of now",
+            ));
+        }
+        (false, _) => None,
+    };
+    let password = auth::hash_new(&app, "password", &request.password).await?;
+    let (user, one_time) = (UserName(name), request.one_time);
+    app.change(Command::SetPassword(SetPassword {
+        user,
+        password,
+        one_time,
+        replaces,
+    }))
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
