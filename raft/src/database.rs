@@ -1,0 +1,179 @@
+//! One RocksDB, opened the way this room needs it. No other file of the room names rocksdb.
+//!
+//! Each has a single column family, told apart by the first byte of its keys: whatever one batch
+//! wrote is then recovered together, whichever memtable was flushed before a crash.
+//!
+//! - The **log** is synced with every group of writes. Its write-ahead log may be torn at its end,
+//!   where nothing was acknowledged; damage anywhere else refuses the start.
+//! - The **tables** are not synced with each batch: what a crash takes away is applied again from
+//!   the log. They recover to the last whole batch.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use rocksdb::checkpoint::Checkpoint;
+use rocksdb::{
+    DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions,
+    WriteOptions,
+};
+
+pub(crate) use rocksdb::WriteBatch;
+
+use crate::disk::{self, io_error};
+use crate::error::RaftError;
+
+/// Bytes of one memtable.
+const MEMTABLE_BYTES: usize = 32 << 20;
+/// RocksDB's own messages that are kept, in files and bytes of each.
+const INFO_LOGS: (usize, usize) = (2, 4 << 20);
+
+/// What a database is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Log,
+    Tables,
+    /// A copy that is only looked at.
+    Inspect,
+}
+
+/// An open database. Removed from the disk when dropped, once retired.
+pub(crate) struct Database {
+    path: PathBuf,
+    db: RwLock<Option<DB>>,
+    retired: AtomicBool,
+}
+
+impl Database {
+    /// Opens it, making it if it is not there (except for [`Kind::Inspect`]).
+    pub(crate) fn open(path: &Path, kind: Kind) -> Result<Database, RaftError> {
+        let options = options(kind);
+        let opened = match kind {
+            Kind::Log | Kind::Tables => DB::open(&options, path),
+            Kind::Inspect => DB::open_for_read_only(&options, path, false),
+        };
+        let db = opened.map_err(|error| storage(path, error))?;
+        let (path, db) = (path.to_owned(), RwLock::new(Some(db)));
+        Ok(Database {
+            path,
+            db,
+            retired: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.with(|db| db.get(key).map_err(io_error))
+    }
+
+    /// Writes all or nothing; with `sync` it is durable when this returns.
+    pub(crate) fn write(&self, batch: WriteBatch, sync: bool) -> io::Result<()> {
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        self.with(|db| db.write_opt(batch, &options).map_err(io_error))
+    }
+
+    /// Shows records from `from` on, below `to`, in key order until `see` breaks off.
+    pub(crate) fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        mut see: impl FnMut(&[u8], &[u8]) -> io::Result<ControlFlow<()>>,
+    ) -> io::Result<()> {
+        self.with(|db| {
+            let mut options = ReadOptions::default();
+            options.set_iterate_upper_bound(to);
+            let mode = IteratorMode::From(from, Direction::Forward);
+            for record in db.iterator_opt(mode, options) {
+                let (key, value) = record.map_err(io_error)?;
+                if see(&key, &value)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes everything written so far durable.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        self.with(|db| db.flush().map_err(io_error))
+    }
+
+    /// Makes a durable copy of everything written so far at `to`, which must not exist.
+    pub(crate) fn checkpoint(&self, to: &Path) -> io::Result<()> {
+        self.with(|db| {
+            let checkpoint = Checkpoint::new(db).map_err(io_error)?;
+            checkpoint.create_checkpoint(to).map_err(io_error)
+        })
+    }
+
+    /// Gives the files back; every later call fails.
+    pub(crate) fn close(&self) {
+        let db = self
+            .db
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(db);
+    }
+
+    /// Removes it from the disk when the last user drops it.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&DB) -> io::Result<T>) -> io::Result<T> {
+        let guard: RwLockReadGuard<'_, Option<DB>> =
+            self.db.read().unwrap_or_else(PoisonError::into_inner);
+        match guard.as_ref() {
+            Some(db) => work(db),
+            None => Err(io_error("the database is closed")),
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if self.retired.load(Ordering::Acquire) {
+            self.close();
+            if let Err(error) = disk::remove_dir(&self.path) {
+                tracing::warn!(path = %self.path.display(), %error, "cannot remove old tables");
+            }
+        }
+    }
+}
+
+pub(crate) fn storage(path: &Path, error: impl std::fmt::Display) -> RaftError {
+    RaftError::Storage {
+        path: path.to_owned(),
+        why: error.to_string(),
+    }
+}
+
+fn options(kind: Kind) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.set_write_buffer_size(MEMTABLE_BYTES);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_paranoid_checks(true);
+    // Readers keep their files even when the database has been replaced and removed.
+    options.set_max_open_files(-1);
+    options.set_keep_log_file_num(INFO_LOGS.0);
+    options.set_max_log_file_size(INFO_LOGS.1);
+    match kind {
+        Kind::Log => {
+            options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+            // A write that is not synced stays in this process: it cannot pass for durable.
+            options.set_manual_wal_flush(true);
+        }
+        Kind::Tables | Kind::Inspect => {
+            options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        }
+    }
+    options
+}

@@ -1,0 +1,296 @@
+//! The log as the house uses it: propose, read, wait, search.
+//!
+//! A command goes to the leader, over one hop at most. As long as it is certain that nothing was
+//! proposed it is tried again, for a bounded time; once that is not certain it is never tried
+//! again: a second entry could do a second time what the first did.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use model::job::EndedJob;
+use model::log::{Applied, EndedPage, EndedSearch, Later, Log, LogError};
+use model::{Command, Event, JobId, LogIndex, NodeId, Rejection, Reply, State, Timestamp};
+use openraft::errors::{ClientWriteError, RaftError as Refused};
+use openraft::{ReadPolicy, async_runtime::WatchReceiver};
+use tokio::time::Instant;
+
+use super::{Handle, encoded};
+use crate::limits;
+use crate::network::message::{Proposed, ReadIndex, Request};
+use crate::network::peers::{AskError, Urgency};
+use crate::table_store::{View, history};
+use crate::types::{Blob, Proposal};
+
+/// Who is to be asked.
+enum Way {
+    Here,
+    To { node: u64, addr: String },
+    Nobody,
+}
+
+impl Log for Handle {
+    fn propose(&self, command: Command) -> Later<'_, Result<Applied, LogError>> {
+        Box::pin(self.propose_anywhere(command))
+    }
+
+    fn read(&self) -> Arc<State> {
+        self.tables().view().state.clone()
+    }
+
+    fn applied(&self) -> LogIndex {
+        self.tables().view().index
+    }
+
+    fn barrier(&self) -> Later<'_, Result<LogIndex, LogError>> {
+        Box::pin(self.wait_linearizable())
+    }
+
+    fn moved_past(&self, index: LogIndex) -> Later<'_, LogIndex> {
+        Box::pin(async move {
+            let mut moved = self.tables().moved();
+            let found = moved.wait_for(|at| *at > index).await.map(|at| *at);
+            match found {
+                Ok(at) => at,
+                // Nothing will ever move again.
+                Err(_) => std::future::pending().await,
+            }
+        })
+    }
+
+    fn ended_job(&self, id: JobId) -> Later<'_, Result<Option<EndedJob>, LogError>> {
+        Box::pin(self.ask_disk(move |view| history::ended_job(view, id)))
+    }
+
+    fn ended_jobs(&self, search: EndedSearch) -> Later<'_, Result<EndedPage, LogError>> {
+        Box::pin(self.ask_disk(move |view| history::ended_jobs(view, &search)))
+    }
+
+    fn events(
+        &self,
+        after: LogIndex,
+        limit: usize,
+    ) -> Later<'_, Result<Option<Vec<Event>>, LogError>> {
+        Box::pin(self.ask_disk(move |view| history::events(view, after, limit)))
+    }
+
+    fn leader(&self) -> Option<NodeId> {
+        self.metrics().current_leader.map(NodeId)
+    }
+}
+
+impl Handle {
+    async fn propose_anywhere(&self, command: Command) -> Result<Applied, LogError> {
+        self.check_running()?;
+        let command = encoded(&command);
+        if command.len() > limits::COMMAND_BYTES_MAX {
+            let (name, limit) = ("command bytes".into(), limits::COMMAND_BYTES_MAX as u64);
+            let reply = Reply::Rejected(Rejection::Limit { name, limit });
+            return Ok(Applied {
+                index: self.applied(),
+                reply,
+            });
+        }
+        let inner = &self.0;
+        let _place = inner
+            .proposals
+            .try_acquire()
+            .map_err(|_| LogError::Overloaded)?;
+        let size = u32::try_from(command.len()).map_err(|_| LogError::Overloaded)?;
+        let bytes = inner.proposed_bytes.try_acquire_many(size);
+        let _bytes = bytes.map_err(|_| LogError::Overloaded)?;
+        let deadline = Instant::now() + limits::LEADER_WAIT;
+        loop {
+            let outcome = match self.way() {
+                Way::Here => self.write(command.clone()).await,
+                Way::To { node, addr } => self.forward(node, &addr, command.clone()).await,
+                Way::Nobody => Proposed::NotLeading,
+            };
+            match outcome {
+                Proposed::Applied { index, reply } => {
+                    return Ok(Applied {
+                        index: LogIndex(index),
+                        reply,
+                    });
+                }
+                Proposed::Overloaded => return Err(LogError::Overloaded),
+                Proposed::Unknown => return Err(LogError::Unknown),
+                Proposed::NotLeading => self.pause(deadline).await?,
+            }
+        }
+    }
+
+    /// Waits for a leader to appear, a moment at most.
+    async fn pause(&self, deadline: Instant) -> Result<(), LogError> {
+        self.check_running()?;
+        if Instant::now() >= deadline {
+            return Err(LogError::NoLeader);
+        }
+        tokio::select! {
+            () = self.cancel().cancelled() => Err(LogError::Stopped),
+            () = tokio::time::sleep(limits::RETRY_PAUSE) => Ok(()),
+        }
+    }
+
+    fn check_running(&self) -> Result<(), LogError> {
+        if let Some(error) = &*self.0.failed.borrow() {
+            return Err(LogError::Storage(error.to_string()));
+        }
+        if self.is_running() {
+            Ok(())
+        } else {
+            Err(LogError::Stopped)
+        }
+    }
+
+    fn way(&self) -> Way {
+        let metrics = self.0.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        match metrics.current_leader {
+            Some(leader) if leader == self.me().0 => Way::Here,
+            Some(node) => match metrics.membership_config.membership().get_node(&node) {
+                Some(at) => Way::To {
+                    node,
+                    addr: at.addr.clone(),
+                },
+                None => Way::Nobody,
+            },
+            None => Way::Nobody,
+        }
+    }
+
+    /// A command that another head has forwarded; it is not forwarded again.
+    pub(crate) async fn propose_here(&self, command: Bytes) -> Proposed {
+        if self.check_running().is_err() || !matches!(self.way(), Way::Here) {
+            return Proposed::NotLeading;
+        }
+        // What cannot be read here must not enter the log: no head could apply it.
+        if let Err(why) = model::format::decode::<Command>(&command) {
+            let (field, message) = ("command".into(), why.to_string());
+            let reply = Reply::Rejected(Rejection::Invalid { field, message });
+            return Proposed::Applied {
+                index: self.applied().0,
+                reply,
+            };
+        }
+        let Ok(_place) = self.0.proposals.try_acquire() else {
+            return Proposed::Overloaded;
+        };
+        self.write(command).await
+    }
+
+    async fn write(&self, command: Bytes) -> Proposed {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        });
+        let written = self
+            .raft()
+            .client_write(Proposal::new(Timestamp(now), command));
+        match tokio::time::timeout(limits::OUTCOME_WAIT, written).await {
+            Ok(Ok(written)) => match written.data.0 {
+                Some(reply) => Proposed::Applied {
+                    index: written.log_id.index,
+                    reply,
+                },
+                None => Proposed::Unknown,
+            },
+            Ok(Err(Refused::APIError(ClientWriteError::ForwardToLeader(_)))) => {
+                Proposed::NotLeading
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the outcome of a command is unknown");
+                Proposed::Unknown
+            }
+            Err(_) => Proposed::Unknown,
+        }
+    }
+
+    async fn forward(&self, node: u64, addr: &str, command: Bytes) -> Proposed {
+        let request = Request::Propose(Blob(command));
+        let within = limits::OUTCOME_WAIT;
+        // A call that is not answered soon is looked at again: the leader may have changed.
+        let connection = self
+            .0
+            .peers
+            .connection(node, addr, Duration::from_millis(200))
+            .await;
+        if connection.is_err() {
+            return Proposed::NotLeading;
+        }
+        let asked = self
+            .0
+            .peers
+            .ask(node, addr, Urgency::Question, &request, within)
+            .await;
+        match asked {
+            Ok(proposed) => proposed,
+            Err(AskError::NotSent(_)) => Proposed::NotLeading,
+            Err(AskError::Lost(error)) => {
+                tracing::debug!(%error, "the outcome of a forwarded command is unknown");
+                Proposed::Unknown
+            }
+        }
+    }
+
+    async fn wait_linearizable(&self) -> Result<LogIndex, LogError> {
+        self.check_running()?;
+        let deadline = Instant::now() + limits::BARRIER_WAIT;
+        let index = loop {
+            let found = match self.way() {
+                Way::Here => self.read_index_here().await,
+                Way::To { node, addr } => self.read_index_from(node, &addr).await,
+                Way::Nobody => None,
+            };
+            match found {
+                Some(index) => break LogIndex(index),
+                None => self.pause(deadline).await?,
+            }
+        };
+        let mut moved = self.tables().moved();
+        let reached = moved.wait_for(|at| *at >= index);
+        match tokio::time::timeout_at(deadline, reached).await {
+            Ok(Ok(at)) => Ok(*at),
+            Ok(Err(_)) => Err(LogError::Stopped),
+            Err(_) => Err(LogError::NoLeader),
+        }
+    }
+
+    /// Up to which entry a linearizable read must wait; `None` if no quorum says that this head
+    /// leads.
+    pub(crate) async fn read_index_here(&self) -> Option<u64> {
+        let read = self.raft().get_read_linearizer(ReadPolicy::ReadIndex);
+        let read = tokio::time::timeout(limits::READ_INDEX_WAIT, read)
+            .await
+            .ok()?
+            .ok()?;
+        Some(read.read_log_id().index())
+    }
+
+    async fn read_index_from(&self, node: u64, addr: &str) -> Option<u64> {
+        let (peers, within) = (&self.0.peers, limits::READ_INDEX_WAIT);
+        let asked = peers
+            .ask(node, addr, Urgency::Question, &Request::ReadIndex, within)
+            .await;
+        match asked {
+            Ok(ReadIndex::Upto(index)) => Some(index),
+            Ok(ReadIndex::NotLeading) => None,
+            Err(error) => {
+                tracing::debug!(error = %error.into_inner(), "the leader did not answer");
+                None
+            }
+        }
+    }
+
+    async fn ask_disk<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&View) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let view = self.tables().view();
+        let asked = tokio::task::spawn_blocking(move || question(&view)).await;
+        match asked {
+            Ok(answered) => answered.map_err(|error| LogError::Storage(error.to_string())),
+            Err(error) => Err(LogError::Storage(error.to_string())),
+        }
+    }
+}

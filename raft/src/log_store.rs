@@ -1,0 +1,349 @@
+//! The log on disk, as openraft wants it: votes and entries durable before they are
+//! acknowledged, in order, without holes.
+//!
+//! An entry can be read as soon as it is given, from memory; one thread makes whole groups
+//! durable with one fsync and then tells. Entries are removed from the front only when the tables
+//! hold them durably ([`LogStore::guard`]): what was purged can never be needed to apply again.
+
+pub(crate) mod cache;
+mod keys;
+mod mark;
+pub(crate) mod open;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Bound, RangeBounds};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use futures_util::{Stream, StreamExt, stream};
+use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
+use openraft::{OptionalSend, RaftLogReader};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use crate::database::{Database, storage};
+use crate::disk::{Faults, io_error};
+use crate::error::RaftError;
+use crate::limits;
+use crate::record;
+use crate::types::{Entry, LogId, TypeConfig, Vote};
+use cache::{Cache, Piece};
+use open::Owner;
+use writer::{Job, Queued, Writer};
+
+/// The log. Clones share it.
+#[derive(Clone)]
+pub(crate) struct LogStore(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Queued>,
+    places: Arc<Semaphore>,
+    owner: Owner,
+    peers: Mutex<BTreeMap<u64, [u8; 16]>>,
+    /// The last entry that the tables hold durably; `None`: nobody watches.
+    tables: Option<watch::Receiver<Option<u64>>>,
+    /// Lets an empty log begin anywhere, which openraft's conformance suite does.
+    anywhere: bool,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What readers and the writer share.
+pub(crate) struct Shared {
+    pub(crate) db: Database,
+    pub(crate) cache: Mutex<Cache>,
+    pub(crate) faults: Faults,
+}
+
+/// What a log is opened with.
+pub(crate) struct Opening {
+    pub(crate) node: u64,
+    pub(crate) faults: Faults,
+    pub(crate) failed: watch::Sender<Option<RaftError>>,
+    /// See [`LogStore`]: the last entry that the tables hold durably.
+    pub(crate) tables: Option<watch::Receiver<Option<u64>>>,
+    pub(crate) anywhere: bool,
+}
+
+impl LogStore {
+    /// Opens the log in `dir`, making it if there is none.
+    ///
+    /// # Errors
+    /// [`RaftError::WrongNode`], [`RaftError::Unreadable`], [`RaftError::Lost`],
+    /// [`RaftError::Storage`].
+    pub(crate) fn open(dir: &Path, opening: Opening) -> Result<LogStore, RaftError> {
+        let opened = open::open(dir, opening.node)?;
+        let shared = Arc::new(Shared {
+            db: opened.db,
+            cache: Mutex::new(opened.cache),
+            faults: opening.faults,
+        });
+        let (queue, jobs) = mpsc::channel();
+        let writer = Writer {
+            shared: shared.clone(),
+            mark: opened.mark,
+            queue: jobs,
+            failed: opening.failed,
+            poisoned: None,
+        };
+        let thread = std::thread::Builder::new().name("raft-log".into());
+        let thread = thread
+            .spawn(move || writer.run())
+            .map_err(|error| storage(dir, error))?;
+        Ok(LogStore(Arc::new(Inner {
+            shared,
+            queue,
+            places: Arc::new(Semaphore::new(limits::LOG_JOBS_MAX)),
+            owner: opened.owner,
+            peers: Mutex::new(opened.peers),
+            tables: opening.tables,
+            anywhere: opening.anywhere,
+            thread: Mutex::new(Some(thread)),
+        })))
+    }
+
+    /// Whose directory this is.
+    pub(crate) fn owner(&self) -> Owner {
+        self.0.owner
+    }
+
+    /// The last entry removed from the front.
+    pub(crate) fn purged(&self) -> Option<LogId> {
+        self.cache().purged
+    }
+
+    /// Whether another head's instance is the one that was first met; remembers it durably if it
+    /// is the first.
+    pub(crate) async fn knows(&self, node: u64, instance: [u8; 16]) -> io::Result<bool> {
+        let record = {
+            let mut peers = self.0.peers.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = peers.get(&node) {
+                return Ok(*known == instance);
+            }
+            peers.insert(node, instance);
+            record::encode(keys::PEERS, &*peers)
+        };
+        self.durably(|done| Job::Peers { record, done }).await?;
+        Ok(true)
+    }
+
+    /// Writes down what waits, and gives the files back. Later calls fail.
+    pub(crate) fn close(&self) {
+        // The writer may have ended by itself.
+        let _ = self.0.queue.send((Job::Stop, None));
+        let thread = self
+            .0
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the log's writer panicked");
+        }
+        self.0.shared.db.close();
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.0
+            .shared
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn queue(&self, job: Job) -> io::Result<()> {
+        let place = self
+            .0
+            .places
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(io_error)?;
+        let queued = self.0.queue.send((job, Some(place)));
+        queued.map_err(|_| io_error("the log is closed"))
+    }
+
+    async fn durably(
+        &self,
+        job: impl FnOnce(oneshot::Sender<io::Result<()>>) -> Job,
+    ) -> io::Result<()> {
+        let (done, written) = oneshot::channel();
+        self.queue(job(done)).await?;
+        written.await.map_err(|_| io_error("the log is closed"))?
+    }
+
+    /// Waits until the tables hold `index` durably.
+    async fn guard(&self, index: u64) -> io::Result<()> {
+        let Some(tables) = &self.0.tables else {
+            return Ok(());
+        };
+        let mut tables = tables.clone();
+        let held = tables.wait_for(|durable| *durable >= Some(index));
+        match tokio::time::timeout(limits::PURGE_WAIT, held).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(io_error("the tables are closed")),
+            Err(_) => Err(io_error(format!(
+                "entry {index} may not be purged: the tables lack it"
+            ))),
+        }
+    }
+
+    /// The next entries of `start..end`: none if the log has none there, otherwise the first and
+    /// further ones up to `bytes`.
+    async fn next_entries(&self, start: u64, end: u64, bytes: usize) -> io::Result<Vec<Entry>> {
+        let piece = self.cache().piece(start, end, bytes);
+        match piece {
+            Piece::Nothing => Ok(Vec::new()),
+            Piece::Here(entries) => Ok(entries),
+            Piece::OnDisk { from, below } => {
+                let shared = self.0.shared.clone();
+                let read = move || open::read(&shared.db, from, below, bytes);
+                let entries = tokio::task::spawn_blocking(read)
+                    .await
+                    .map_err(io_error)??;
+                let begins = entries.first().map(|entry| entry.log_id.index);
+                let whole = begins == Some(from)
+                    && entries
+                        .windows(2)
+                        .all(|two| two[0].log_id.index + 1 == two[1].log_id.index);
+                // What was purged meanwhile may be missing, nothing else.
+                if whole
+                    || self
+                        .cache()
+                        .purged
+                        .is_some_and(|purged| purged.index >= from)
+                {
+                    Ok(entries)
+                } else {
+                    Err(io_error(format!(
+                        "log entry {from} or one behind it is missing"
+                    )))
+                }
+            }
+        }
+    }
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: R,
+    ) -> Result<Vec<Entry>, io::Error> {
+        let (mut start, end) = bounds(&range);
+        let mut entries = Vec::new();
+        loop {
+            let more = self
+                .next_entries(start, end, limits::APPLY_BYTES_MAX)
+                .await?;
+            let Some(last) = more.last() else {
+                return Ok(entries);
+            };
+            start = last.log_id.index + 1;
+            entries.extend(more);
+        }
+    }
+
+    async fn limited_get_log_entries(
+        &mut self,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<Entry>, io::Error> {
+        self.next_entries(start, end, limits::APPEND_BYTES_MAX)
+            .await
+    }
+
+    async fn entries_stream<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: R,
+    ) -> impl Stream<Item = Result<Entry, io::Error>> + OptionalSend {
+        let (start, end) = bounds(&range);
+        let pieces = stream::unfold(Some((self.clone(), start)), move |at| async move {
+            let (log, start) = at?;
+            match log.next_entries(start, end, limits::APPLY_BYTES_MAX).await {
+                Ok(entries) => {
+                    let next = entries.last()?.log_id.index + 1;
+                    let entries = entries.into_iter().map(Ok).collect::<Vec<_>>();
+                    Some((entries, Some((log, next))))
+                }
+                Err(error) => Some((vec![Err(error)], None)),
+            }
+        });
+        pieces.flat_map(stream::iter).boxed()
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
+        Ok(self.cache().vote)
+    }
+}
+
+impl RaftLogStorage<TypeConfig> for LogStore {
+    type LogReader = LogStore;
+
+    async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
+        let cache = self.cache();
+        Ok(LogState {
+            last_purged_log_id: cache.purged,
+            last_log_id: cache.last,
+        })
+    }
+
+    async fn get_log_reader(&mut self) -> LogStore {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        let saved = *vote;
+        self.durably(|done| Job::Vote { vote: saved, done }).await?;
+        self.cache().vote = Some(saved);
+        Ok(())
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
+        self.cache().committed = committed;
+        self.queue(Job::Committed(committed)).await
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
+        Ok(self.cache().committed)
+    }
+
+    async fn append<I>(&mut self, entries: I, done: IOFlushed<TypeConfig>) -> Result<(), io::Error>
+    where
+        I: IntoIterator<Item = Entry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let entries: Vec<Entry> = entries.into_iter().collect();
+        self.cache().append(&entries, self.0.anywhere)?;
+        self.queue(Job::Append { entries, done }).await
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
+        self.cache().truncate(last);
+        self.durably(|done| Job::Truncate { last, done }).await
+    }
+
+    async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
+        self.guard(upto.index).await?;
+        self.cache().purge(upto);
+        self.durably(|done| Job::Purge { upto, done }).await
+    }
+}
+
+fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
+    let start = match range.start_bound() {
+        Bound::Included(start) => *start,
+        Bound::Excluded(start) => start.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let end = match range.end_bound() {
+        Bound::Included(end) => end.saturating_add(1),
+        Bound::Excluded(end) => *end,
+        Bound::Unbounded => u64::MAX,
+    };
+    (start, end)
+}

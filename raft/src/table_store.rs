@@ -1,0 +1,254 @@
+//! The tables: the state that the log leads to, in memory for readers and on disk for restarts.
+//!
+//! The adapter between openraft and [`model::State::apply`]; it knows where records go, not what
+//! they mean. One thread changes them (`worker`); readers take a [`View`] and keep it.
+
+pub(crate) mod history;
+mod keys;
+pub(crate) mod load;
+mod worker;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use futures_util::{Stream, StreamExt};
+use model::{LogIndex, State};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::{OptionalSend, RaftSnapshotBuilder};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::database::{Database, storage};
+use crate::disk::{Faults, io_error};
+use crate::error::RaftError;
+use crate::limits;
+use crate::log_store::cache;
+use crate::snapshot::{Snapshot, Snapshots};
+use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
+use load::Applied;
+use worker::{Job, Worker};
+
+type Built = openraft::alias::SnapshotOf<TypeConfig, Snapshot>;
+
+/// Batches and snapshots that may wait for the worker; openraft gives one at a time.
+const JOBS_MAX: usize = 4;
+
+/// The tables. Clones share them.
+#[derive(Clone)]
+pub(crate) struct TableStore(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What readers and the worker share.
+pub(crate) struct Shared {
+    dir: PathBuf,
+    faults: Faults,
+    view: ArcSwap<View>,
+    /// The index of the view.
+    moved: watch::Sender<LogIndex>,
+    /// The last entry that is in the tables whatever happens to this machine.
+    durable: watch::Sender<Option<u64>>,
+    snapshots: Snapshots,
+    /// Lets entries be applied in any order, which openraft's conformance suite does.
+    anywhere: bool,
+}
+
+/// The tables at one moment.
+pub(crate) struct View {
+    /// The last entry in it; 0 before the first.
+    pub(crate) index: LogIndex,
+    pub(crate) applied: Applied,
+    pub(crate) state: Arc<State>,
+    /// Holds at least what the view holds.
+    pub(crate) db: Arc<Database>,
+    pub(crate) events_floor: u64,
+}
+
+impl TableStore {
+    /// Opens the tables in `dir`, making them if there are none.
+    ///
+    /// # Errors
+    /// [`RaftError::Unreadable`], [`RaftError::Storage`].
+    pub(crate) fn open(
+        dir: &Path,
+        faults: Faults,
+        anywhere: bool,
+    ) -> Result<TableStore, RaftError> {
+        let snapshots = Snapshots::open(&dir.join("snapshots"), faults.clone())?;
+        let tables_dir = dir.join("tables");
+        let tables = load::open(&tables_dir)?;
+        let db = tables.db.clone();
+        let index = LogIndex(tables.loaded.applied.last.map_or(0, |last| last.index));
+        let view = View {
+            index,
+            applied: tables.loaded.applied.clone(),
+            state: Arc::new(tables.loaded.state.clone()),
+            db: db.clone(),
+            events_floor: tables.loaded.events_floor,
+        };
+        let durable = tables.loaded.applied.last.map(|last| last.index);
+        let shared = Arc::new(Shared {
+            dir: tables_dir,
+            faults,
+            view: ArcSwap::from_pointee(view),
+            moved: watch::Sender::new(index),
+            durable: watch::Sender::new(durable),
+            snapshots,
+            anywhere,
+        });
+        let (jobs, receiver) = mpsc::channel(JOBS_MAX);
+        let worker = Worker::new(shared.clone(), tables);
+        let thread = std::thread::Builder::new().name("raft-tables".into());
+        let thread = thread.spawn(move || worker.run(receiver));
+        let thread = Mutex::new(Some(thread.map_err(|error| storage(dir, error))?));
+        Ok(TableStore(Arc::new(Inner {
+            shared,
+            jobs,
+            thread,
+        })))
+    }
+
+    /// The tables as they are now.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.0.shared.view.load_full()
+    }
+
+    /// Tells the index of each new view.
+    pub(crate) fn moved(&self) -> watch::Receiver<LogIndex> {
+        self.0.shared.moved.subscribe()
+    }
+
+    /// Tells the last entry that the tables hold durably.
+    pub(crate) fn durable(&self) -> watch::Receiver<Option<u64>> {
+        self.0.shared.durable.subscribe()
+    }
+
+    /// Copies of the tables.
+    pub(crate) fn snapshots(&self) -> &Snapshots {
+        &self.0.shared.snapshots
+    }
+
+    /// Stops the worker and gives the files back. Blocks until what runs is done.
+    pub(crate) fn close(&self) {
+        // The worker may have ended by itself.
+        let _ = self.0.jobs.blocking_send(Job::Stop);
+        let thread = self
+            .0
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the tables' worker panicked");
+        }
+        let db = self.view().db.clone();
+        if let Err(error) = db.flush() {
+            tracing::warn!(%error, "the tables could not be flushed; the log has what is missing");
+        }
+        db.close();
+    }
+
+    async fn work(
+        &self,
+        job: impl FnOnce(oneshot::Sender<io::Result<()>>) -> Job,
+    ) -> io::Result<()> {
+        let (done, result) = oneshot::channel();
+        let ended = || io_error("the tables' worker has ended");
+        self.0.jobs.send(job(done)).await.map_err(|_| ended())?;
+        result.await.map_err(|_| ended())?
+    }
+
+    async fn build(&self) -> io::Result<Built> {
+        let store = self.clone();
+        let build = move || {
+            let shared = &store.0.shared;
+            let db = store.view().db.clone();
+            let (meta, snapshot) = shared.snapshots.build(&db)?;
+            // The copy may hold more than was flushed to make it.
+            db.flush()?;
+            let index = meta.last_log_id.map(|last| last.index);
+            shared.durable.send_if_modified(|durable| {
+                let further = *durable < index;
+                *durable = (*durable).max(index);
+                further
+            });
+            Ok(Built { meta, snapshot })
+        };
+        tokio::task::spawn_blocking(build).await.map_err(io_error)?
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for TableStore {
+    type SnapshotData = Snapshot;
+    type SnapshotBuilder = TableStore;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        let applied = self.view().applied.clone();
+        Ok((applied.last, applied.membership))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while let Some(item) = entries.next().await {
+            let item = item?;
+            bytes += cache::size(&item.0);
+            batch.push(item);
+            if batch.len() >= limits::APPLY_ENTRIES_MAX || bytes >= limits::APPLY_BYTES_MAX {
+                let entries = std::mem::take(&mut batch);
+                self.work(|done| Job::Apply { entries, done }).await?;
+                bytes = 0;
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.work(|done| Job::Apply {
+            entries: batch,
+            done,
+        })
+        .await
+    }
+
+    async fn get_snapshot_builder(&mut self) -> TableStore {
+        self.clone()
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: Snapshot,
+    ) -> Result<(), io::Error> {
+        let meta = Box::new(meta.clone());
+        self.work(|done| Job::Install {
+            meta,
+            snapshot,
+            done,
+        })
+        .await
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Built>, io::Error> {
+        let newest = self.0.shared.snapshots.newest();
+        Ok(newest.map(|(meta, snapshot)| Built { meta, snapshot }))
+    }
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for TableStore {
+    type SnapshotData = Snapshot;
+
+    async fn build_snapshot(&mut self) -> Result<Built, io::Error> {
+        self.build().await
+    }
+}
