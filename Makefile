@@ -6,10 +6,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test verify fix images engine stop clean
+.PHONY: help setup build demo test bench dist verify fix images engine stop clean
 
-# Passed on to the test runner, for example: make test ARGS='-E "package(raft)"'
+# Passed on, for example: make test ARGS='-E "package(raft)"', or make demo ARGS=--keep
 ARGS ?=
+# What `make bench` measures: release, or dev, which compiles faster and runs slower.
+PROFILE ?= release
 
 ENV := source packaging/env.sh
 
@@ -24,8 +26,17 @@ build: ## compile goagent and goctl (development profile)
 	@$(ENV); cargo build --locked --workspace --bins; \
 	echo "programs: $$CARGO_TARGET_DIR/debug/goagent $$CARGO_TARGET_DIR/debug/goctl"
 
+demo: ## three heads, two agents, Docker: align real reads, kill the leader on the way
+	@packaging/demo/run.sh $(ARGS)
+
 test: ## set up, check format and lints, build, run every test; what CI runs
 	@packaging/test.sh $(ARGS)
+
+bench: ## measure submissions and starts on a cluster of three heads
+	@packaging/setup.sh build
+	@$(ENV); cargo build --locked --profile $(PROFILE) --workspace --bins; \
+	export GODOCKER_BIN_DIR=$$CARGO_TARGET_DIR/$(PROFILE:dev=debug) TMPDIR=$$GODOCKER_CACHE; \
+	cargo bench --locked --profile $(PROFILE) --package tests --bench road
 
 verify: ## check format and lints; changes nothing
 	@packaging/setup.sh build

@@ -59,6 +59,7 @@ recipe_bowtie2() {
 # Prints the Debian mirror that this machine itself uses, else the public one.
 mirror() {
     local found
+    # shellcheck disable=SC2016 # apt's own placeholders
     found=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 2>/dev/null |
         awk -v suite="$SUITE" '$2 == suite && $3 == "main" { print $1; exit }')
     echo "${found:-http://deb.debian.org/debian}"

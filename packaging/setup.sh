@@ -48,6 +48,7 @@ has_command ip             | iproute2
 has_command unshare        | util-linux
 has_command curl           | curl
 has_command ps             | procps
+has_command jq             | jq
 has_static_busybox         | busybox-static
 has_command debootstrap    | debootstrap
 has_keyring                | debian-archive-keyring
@@ -137,8 +138,9 @@ check_rust() {
         "with rustup: rustup toolchain install (reads rust-toolchain.toml)"
     [ "$(printf '%s\n' "$want" "$have" | sort -V | head -n 1)" = "$want" ] ||
         fail "rustc $have is too old, $want is needed" "with rustup: rustup update"
-    cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
+    if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
         fail "rustfmt or clippy is missing" "with rustup: rustup component add rustfmt clippy"
+    fi
     say "rust: $have"
 }
 

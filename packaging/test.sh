@@ -11,11 +11,48 @@ shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 STEPS=6
-step=0
+ENGINE_STARTED=no
+names=()
+begins=()
+
 announce() {
-    step=$((step + 1))
-    printf '\n== %s/%s %s (%s s so far)\n' "$step" "$STEPS" "$*" "$SECONDS"
+    names+=("$*")
+    begins+=("$SECONDS")
+    printf '\n== %s/%s %s (%s s so far)\n' "${#names[@]}" "$STEPS" "$*" "$SECONDS"
 }
+
+# Prints how long each step took, and how the last one ended.
+sum_up() {
+    local at last=$((${#names[@]} - 1)) end
+    begins+=("$SECONDS")
+    printf '\n== time\n'
+    for at in "${!names[@]}"; do
+        end=${begins[at + 1]}
+        printf '%6s s  %s\n' "$((end - begins[at]))" "${names[at]}"
+    done
+    printf '%6s s  in all\n\n' "$SECONDS"
+    if [ "$1" = 0 ]; then
+        echo "make test: everything passed"
+    else
+        echo "make test: FAILED in \"${names[last]}\" (code $1); why is said above"
+    fi
+}
+
+# Runs however this ends. An engine that another run still uses is left to that one.
+finish() {
+    local status=$?
+    set +e
+    trap '' INT TERM HUP
+    if [ "$ENGINE_STARTED" = yes ] && flock --exclusive --nonblock 8; then
+        packaging/docker.sh stop
+    fi
+    sum_up "$status"
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
 
 announce "set-up: packages, RocksDB"
 packaging/setup.sh
@@ -31,16 +68,12 @@ cargo build --locked --workspace --bins --tests
 export GODOCKER_BIN_DIR=$CARGO_TARGET_DIR/debug
 
 announce "container engine"
-ENGINE_STARTED=no
+# While this lock is shared, no other run ends the engine.
+exec 8>"$GODOCKER_CACHE/.engine-users"
+flock --shared 8
 engine=$(packaging/docker.sh start)
 eval "$engine"
 export DOCKER_HOST GODOCKER_TEST_DOCKER=$DOCKER_HOST
-# Runs at the same time share the engine: it is left running while another one uses it.
-exec 8>"$GODOCKER_CACHE/.engine-users"
-flock --shared 8
-if [ "$ENGINE_STARTED" = yes ]; then
-    trap 'flock --exclusive --nonblock 8 && packaging/docker.sh stop 2>/dev/null' EXIT
-fi
 
 announce "container images"
 mapfile -t images < <(packaging/images.sh wanted)
@@ -48,7 +81,7 @@ packaging/images.sh "${images[@]}"
 
 announce "tests"
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --locked --workspace "$@"
+    cargo nextest run --locked --workspace "$@" 8>&-
 else
-    cargo test --locked --workspace --no-fail-fast --lib --bins --tests "$@"
+    cargo test --locked --workspace --no-fail-fast --lib --bins --tests "$@" 8>&-
 fi

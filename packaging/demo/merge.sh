@@ -2,13 +2,11 @@
 #GO --name merge --tag lambda
 #GO --image godocker/bowtie2:1 --pull never --cpu 1 --mem 512M --time 10m
 #GO -v demo
-# Merges the aligned chunks and sums up. Prints samtools' own figures; `flagstat` counts reads,
+# Merges the aligned chunks and sums up. Prints samtools' own figures: `flagstat` counts reads,
 # `coverage` has one line for each reference sequence.
 set -eu
 cd /data
-samtools merge -f -o all.bam aligned/*.bam
+samtools merge -f -o all.bam aligned/chunk*.bam
 samtools index all.bam
-echo "== flagstat"
 samtools flagstat -O tsv all.bam
-echo "== coverage"
 samtools coverage all.bam

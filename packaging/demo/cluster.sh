@@ -1,0 +1,122 @@
+# shellcheck shell=bash
+# The demo's cluster: three heads and two agents on this machine, found, hurt and ended by process
+# id. Sourced by run.sh; all functions speak of the run directory RUN and use GOAGENT and GOCTL.
+#
+# Ending a run touches only processes named goagent whose command line names that run's directory,
+# and only containers labelled with that run's cluster.
+
+START_SECONDS=90
+END_SECONDS=20
+LEADER_SECONDS=30
+
+now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
+
+# Prints "N.NN" seconds from $1 to $2, both in microseconds.
+seconds_between() { awk -v from="$1" -v to="$2" 'BEGIN { printf "%.2f", (to - from) / 1e6 }'; }
+
+# Waits until a command succeeds, $1 seconds at the most.
+await() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep 0.1
+    done
+}
+
+# --- Starting ---
+
+start_cluster() {
+    local deadline=$((SECONDS + START_SECONDS)) dev
+    # Of its own session, so that Ctrl-C reaches this script and not the nodes.
+    setsid "$GOAGENT" dev --heads 3 --agents 2 --runtime docker --dir "$RUN/cluster" \
+        >"$RUN/dev.out" 2>&1 </dev/null 8>&- 9>&- &
+    dev=$!
+    until cluster_serves; do
+        if ! kill -0 "$dev" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+            tail -n 20 "$RUN/dev.out" "$RUN"/cluster/*.log >&2 || true
+            fail "the cluster did not come up; what its nodes said last is above"
+        fi
+        sleep 0.1
+    done
+}
+
+cluster_serves() {
+    [ -f "$RUN/cluster/cluster.json" ] && [ "$(voters)" = 3 ] && [ "$(agents_up)" = 2 ]
+} 2>/dev/null
+
+voters() { goctl admin raft status -o json | jq '[.members[] | select(.voter)] | length'; }
+
+agents_up() {
+    goctl nodes -o json | jq '[.[] | select(.role == "agent" and .health == "up")] | length'
+}
+
+# --- Heads ---
+
+# Prints the name of the head that leads; fails while there is none, or if it is head $1.
+leader_but() {
+    goctl admin raft status -o json 2>/dev/null | jq --exit-status --raw-output --arg not "$1" '
+        .leader as $leader | .members[] | select(.node == $leader and .name != $not) | .name'
+}
+
+# Prints "NAME MICROSECONDS" once a head other than $1 leads.
+watch_for_leader_but() {
+    local name deadline=$((SECONDS + LEADER_SECONDS))
+    until name=$(leader_but "$1"); do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep 0.02
+    done
+    echo "$name $(now_us)"
+}
+
+# Prints the process id that the head or agent $1 was started with.
+pid_of() {
+    jq --exit-status --arg name "$1" '(.heads + .agents)[] | select(.name == $name) | .pid' \
+        "$RUN/cluster/cluster.json"
+}
+
+# Starts head $1 again, as an administrator would.
+restart_head() {
+    setsid "$GOAGENT" --config "$RUN/cluster/$1.toml" run \
+        2>>"$RUN/cluster/$1.log" >/dev/null </dev/null 8>&- 9>&- &
+}
+
+# True when every head is known to hold the whole log.
+nobody_lags() {
+    goctl admin raft status -o json | jq --exit-status 'all(.members[]; .lag == 0)'
+}
+
+# --- Ending ---
+
+# Prints the process ids of the nodes of run directory $1, and of the command that started them.
+pids_of_run() {
+    local pid
+    for pid in $(pgrep --exact goagent || true); do
+        if tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$1/"; then
+            echo "$pid"
+        fi
+    done
+}
+
+run_is_over() { [ -z "$(pids_of_run "$1")" ]; }
+
+# Sends signal $1 to the processes of run directory $2.
+signal_run() {
+    local pid
+    for pid in $(pids_of_run "$2"); do
+        kill "-$1" "$pid" 2>/dev/null || true
+    done
+}
+
+# Ends the processes of run directory $1 and removes its containers, wherever the run stopped.
+end_run() {
+    local cluster containers
+    signal_run TERM "$1"
+    if ! await "$END_SECONDS" run_is_over "$1"; then
+        signal_run KILL "$1"
+        await "$END_SECONDS" run_is_over "$1" || true
+    fi
+    cluster=$(jq --raw-output .cluster "$1/cluster/head-1/node.json" 2>/dev/null) || return 0
+    mapfile -t containers < <(docker ps --all --quiet --filter "label=godocker.cluster=$cluster")
+    [ "${#containers[@]}" = 0 ] || docker rm --force "${containers[@]}" >/dev/null
+}

@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# The demo, from nothing to a table of results: sets this machine up, runs a cluster on it, aligns
+# reads of a phage in containers, kills the leading head on the way, and checks from what was really
+# written that nothing was lost and nothing ran twice.
+#
+#   packaging/demo/run.sh [--keep]      --keep: at the end leave the cluster up until Ctrl-C
+#
+# It may be run again at any time. However it ends, it ends every process and removes every container
+# and file of its run; so does the next run for one that could not. What takes time to make stays in
+# the cache: packages, RocksDB, build products, the image, the data. Programs are built in the
+# development profile: an optimised build takes minutes more, and the demo waits for containers.
+set -euo pipefail
+shopt -s inherit_errexit
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.."
+export PATH=$PATH:/usr/sbin:/sbin
+
+STEPS=9
+# Whom jobs run as whose owner has no ids; see docs/admin.md.
+JOB_IDS=65534:65534
+
+step=0
+announce() {
+    step=$((step + 1))
+    printf '\n== %s/%s %s (%s s so far)\n' "$step" "$STEPS" "$*" "$SECONDS"
+}
+say() { printf '   %s\n' "$*"; }
+fail() { printf 'demo: %s\n' "$@" >&2; exit 1; }
+
+# shellcheck source=packaging/demo/cluster.sh
+source "$here/cluster.sh"
+# shellcheck source=packaging/demo/jobs.sh
+source "$here/jobs.sh"
+
+# --- Set-up ---
+
+build() {
+    packaging/setup.sh
+    # shellcheck source=packaging/env.sh
+    source packaging/env.sh
+    cargo build --locked --workspace --bins
+}
+
+# From here on root is needed: for an image's root file system, for the engine, for jobs' ids.
+become_root() {
+    [ "$(id -u)" != 0 ] || return 0
+    command -v sudo >/dev/null || fail "the rest of the demo needs root, and there is no sudo here" \
+        "run it as root: make demo"
+    say "the rest needs root: sudo"
+    exec sudo env PATH="$PATH" GODOCKER_CACHE="$GODOCKER_CACHE" CARGO_TARGET_DIR="$CARGO_TARGET_DIR" \
+        ${DOCKER_HOST:+DOCKER_HOST="$DOCKER_HOST"} "$here/run.sh" --built "$@"
+}
+
+use_engine() {
+    local engine
+    # While this lock is shared, nobody else ends an engine that we use.
+    exec 8>"$GODOCKER_CACHE/.engine-users"
+    flock --shared 8
+    engine=$(packaging/docker.sh start)
+    eval "$engine"
+    export DOCKER_HOST
+    say "engine: Docker $(docker version --format '{{.Server.Version}}') at $DOCKER_HOST"
+}
+
+# One demo at a time; what an earlier one left behind when it was killed is cleared away first.
+claim() {
+    local stale
+    mkdir -p "$GODOCKER_CACHE/demo"
+    exec 9>"$GODOCKER_CACHE/demo/.lock"
+    flock --nonblock 9 || fail "another demo runs on this machine; wait for it, or end it"
+    for stale in "$GODOCKER_CACHE"/demo/run.*; do
+        [ -d "$stale" ] || continue
+        say "clearing up after a run that was killed: $stale"
+        end_run "$stale"
+        rm -rf --one-file-system "$stale"
+    done
+    RUN=$(mktemp --directory "$GODOCKER_CACHE/demo/run.XXXXXX")
+    # Jobs reach their data through it, as users of their own.
+    chmod 755 "$RUN"
+    export GOCTL_CONFIG=$RUN/cluster/goctl.toml
+}
+
+# Runs however the demo ends.
+clean_up() {
+    local status=$?
+    set +e
+    trap '' INT TERM HUP
+    [ -n "${RUN:-}" ] || exit "$status"
+    printf '\n-- clearing up\n'
+    end_run "$RUN"
+    if [ "$status" = 0 ] || [ "$status" -gt 128 ]; then
+        rm -rf --one-file-system "$RUN"
+    else
+        rm -rf --one-file-system "$RUN/data" "$GODOCKER_CACHE/demo/failed"
+        mv "$RUN" "$GODOCKER_CACHE/demo/failed"
+        say "it failed in step $step; what the nodes said: $GODOCKER_CACHE/demo/failed/cluster/*.log"
+    fi
+    if [ "${ENGINE_STARTED:-no}" = yes ] && flock --exclusive --nonblock 8; then
+        packaging/docker.sh stop || true
+    fi
+    say "no process and no container of the demo is left"
+    exit "$status"
+}
+
+# --- What happens ---
+
+prepare_machine() {
+    use_engine
+    packaging/images.sh godocker/bowtie2:1 | sed 's/^/   /'
+    packaging/demo/data.sh "$RUN/data" | sed 's/^/   /'
+    chown -R "$JOB_IDS" "$RUN/data"
+}
+
+# What to type next, against this cluster if it stays, else against one of one's own.
+next_lines() {
+    local keep=$1
+    if [ "$keep" = yes ]; then
+        printf '   %s\n' "The cluster is up. In another terminal:" "" \
+            "export GOCTL_CONFIG=$GOCTL_CONFIG PATH=\$PATH:$(dirname "$GOCTL")"
+    else
+        printf '   %s\n' "make demo ARGS=--keep        # the same; then, in another terminal, the lines" \
+            "                             # that it says, and:"
+    fi
+    printf '   %s\n' "goctl nodes" "goctl ps --done" "goctl show $merge_job" \
+        "goctl logs ${chunk_job[1]}" \
+        "goctl run --image godocker/bowtie2:1 --pull never -- samtools --version" "" \
+        "goctl help                   # everything that goctl can do" \
+        "make test                    # every test, those with containers included"
+}
+
+main() {
+    local keep=no built=no argument
+    for argument in "$@"; do
+        case $argument in
+            --keep) keep=yes ;;
+            --built) built=yes ;;
+            *) fail "usage: packaging/demo/run.sh [--keep]" ;;
+        esac
+    done
+    announce "set-up: packages, RocksDB, goagent and goctl"
+    [ "$built" = yes ] || build
+    source packaging/env.sh
+    become_root "$@"
+    GOAGENT=$CARGO_TARGET_DIR/debug/goagent
+    GOCTL=$CARGO_TARGET_DIR/debug/goctl
+    trap clean_up EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    trap 'exit 129' HUP
+    claim
+    announce "container engine, image with bowtie2 and samtools, data"
+    prepare_machine
+    announce "a cluster: three heads, two agents, each a process"
+    start_cluster
+    show nodes
+    announce "jobs that prepare: index, chunks"
+    prepare
+    announce "jobs that align, and the leader is killed while they run"
+    align_and_kill
+    announce "the rest of the work, under the next leader"
+    finish
+    announce "was anything lost, did anything run twice?"
+    check_jobs
+    return_head
+    announce "the result"
+    result
+    announce "try next"
+    next_lines "$keep"
+    [ "$keep" = no ] || { say "" "Ctrl-C ends it."; sleep infinity; }
+}
+
+main "$@"
