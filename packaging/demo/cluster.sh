@@ -14,11 +14,12 @@ now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
 # Prints "N.NN" seconds from $1 to $2, both in microseconds.
 seconds_between() { awk -v from="$1" -v to="$2" 'BEGIN { printf "%.2f", (to - from) / 1e6 }'; }
 
-# Waits until a command succeeds, $1 seconds at the most.
+# Waits until a command succeeds, $1 seconds at the most. It runs in a subshell, so that what a
+# trap of ours says meanwhile is not lost with the command's own words.
 await() {
     local deadline=$((SECONDS + $1))
     shift
-    until "$@" >/dev/null 2>&1; do
+    until ("$@") >/dev/null 2>&1; do
         [ "$SECONDS" -lt "$deadline" ] || return 1
         sleep 0.1
     done
@@ -32,7 +33,7 @@ start_cluster() {
     setsid "$GOAGENT" dev --heads 3 --agents 2 --runtime docker --dir "$RUN/cluster" \
         >"$RUN/dev.out" 2>&1 </dev/null 8>&- 9>&- &
     dev=$!
-    until cluster_serves; do
+    until (cluster_serves) 2>/dev/null; do
         if ! kill -0 "$dev" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
             tail -n 20 "$RUN/dev.out" "$RUN"/cluster/*.log >&2 || true
             fail "the cluster did not come up; what its nodes said last is above"
@@ -43,7 +44,7 @@ start_cluster() {
 
 cluster_serves() {
     [ -f "$RUN/cluster/cluster.json" ] && [ "$(voters)" = 3 ] && [ "$(agents_up)" = 2 ]
-} 2>/dev/null
+}
 
 voters() { goctl admin raft status -o json | jq '[.members[] | select(.voter)] | length'; }
 
@@ -108,15 +109,23 @@ signal_run() {
     done
 }
 
-# Ends the processes of run directory $1 and removes its containers, wherever the run stopped.
+# Prints the ids of the containers of run directory $1, running or not.
+containers_of_run() {
+    local cluster
+    cluster=$(jq --raw-output .cluster "$1/cluster/head-1/node.json" 2>/dev/null) || return 0
+    docker ps --all --quiet --filter "label=godocker.cluster=$cluster"
+}
+
+# Ends the processes of run directory $1 and removes its containers, wherever the run stopped;
+# fails if some are left.
 end_run() {
-    local cluster containers
+    local containers
     signal_run TERM "$1"
     if ! await "$END_SECONDS" run_is_over "$1"; then
         signal_run KILL "$1"
-        await "$END_SECONDS" run_is_over "$1" || true
+        await "$END_SECONDS" run_is_over "$1" || return 1
     fi
-    cluster=$(jq --raw-output .cluster "$1/cluster/head-1/node.json" 2>/dev/null) || return 0
-    mapfile -t containers < <(docker ps --all --quiet --filter "label=godocker.cluster=$cluster")
+    mapfile -t containers < <(containers_of_run "$1")
     [ "${#containers[@]}" = 0 ] || docker rm --force "${containers[@]}" >/dev/null
+    [ -z "$(containers_of_run "$1")" ]
 }

@@ -104,7 +104,8 @@ fetch_jobs() {
     local id
     mkdir -p "$RUN/jobs"
     for id in "${acknowledged[@]}"; do
-        goctl show "$id" -o json >"$RUN/jobs/$id.json" || fail "job $id was acknowledged and is gone"
+        goctl show "$id" -o json >"$RUN/jobs/$id.json" ||
+            fail "job $id was acknowledged and is gone"
     done
 }
 
@@ -131,7 +132,7 @@ check_jobs() {
     listed=$(goctl ps --done --everybody --limit 0 -o name | wc -l)
     [ "$listed" = "${#acknowledged[@]}" ] ||
         fail "${#acknowledged[@]} jobs were acknowledged, but the table has $listed"
-    say "acknowledged: ${#acknowledged[@]} jobs; in the table: $listed, each succeeded in its one attempt"
+    say "$listed jobs were acknowledged, $listed are in the table, each succeeded in its one attempt"
     say "$alive of them ran when $killed was killed, and went on; each chunk was begun once"
     [ "$alive" -gt 0 ] || fail "no job ran at the moment of the kill; nothing was shown"
 }
@@ -146,15 +147,18 @@ return_head() {
 # --- The table ---
 
 result() {
-    local chunk id given counted
+    local chunk id file given counted
     mkdir -p "$RUN/printed"
     for ((chunk = 1; chunk <= CHUNKS; chunk++)); do
         id=${chunk_job[chunk]}
-        goctl logs "$id" >"$RUN/printed/$(printf '%02d' "$chunk"),$chunk,$id,$(field "$id" .node)"
+        file=$(printf '%02d' "$chunk"),$chunk,$id,$(field "$id" .node)
+        goctl logs --stdout "$id" >"$RUN/printed/$file"
     done
-    goctl logs "$merge_job" >"$RUN/printed/99,all,$merge_job,$(field "$merge_job" .node)"
+    goctl logs --stdout "$merge_job" >"$RUN/printed/99,all,$merge_job,$(field "$merge_job" .node)"
     say "$(cat "$RUN/data/SOURCE")"
+    say "depth: mean number of reads over a base; breadth: bases of the genome that a read covers" ""
     awk -f "$here/table.awk" "$RUN"/printed/* | sed 's/^/   /'
+    say ""
     given=$(($(cat "$RUN"/data/reads_?.fq | wc -l) / 4))
     counted=$(awk -F '\t' '$3 == "primary" { print $1 }' "$RUN"/printed/99,*)
     [ "$given" = "$counted" ] || fail "$given reads went in, $counted came out"

@@ -5,10 +5,11 @@
 #
 #   packaging/demo/run.sh [--keep]      --keep: at the end leave the cluster up until Ctrl-C
 #
-# It may be run again at any time. However it ends, it ends every process and removes every container
-# and file of its run; so does the next run for one that could not. What takes time to make stays in
-# the cache: packages, RocksDB, build products, the image, the data. Programs are built in the
-# development profile: an optimised build takes minutes more, and the demo waits for containers.
+# It may be run again at any time. However it ends, it ends every process and removes every
+# container and file of its run; so does the next run for one that could not. What takes time to
+# make stays in the cache: packages, RocksDB, build products, the image, the data. Programs are
+# built in the development profile: an optimised build takes minutes more, and the demo mostly
+# waits for containers.
 set -euo pipefail
 shopt -s inherit_errexit
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,7 +25,7 @@ announce() {
     step=$((step + 1))
     printf '\n== %s/%s %s (%s s so far)\n' "$step" "$STEPS" "$*" "$SECONDS"
 }
-say() { printf '   %s\n' "$*"; }
+say() { printf '   %s\n' "$@"; }
 fail() { printf 'demo: %s\n' "$@" >&2; exit 1; }
 
 # shellcheck source=packaging/demo/cluster.sh
@@ -44,11 +45,12 @@ build() {
 # From here on root is needed: for an image's root file system, for the engine, for jobs' ids.
 become_root() {
     [ "$(id -u)" != 0 ] || return 0
-    command -v sudo >/dev/null || fail "the rest of the demo needs root, and there is no sudo here" \
-        "run it as root: make demo"
+    command -v sudo >/dev/null ||
+        fail "the rest of the demo needs root, and there is no sudo here; run it as root"
     say "the rest needs root: sudo"
-    exec sudo env PATH="$PATH" GODOCKER_CACHE="$GODOCKER_CACHE" CARGO_TARGET_DIR="$CARGO_TARGET_DIR" \
-        ${DOCKER_HOST:+DOCKER_HOST="$DOCKER_HOST"} "$here/run.sh" --built "$@"
+    exec sudo env PATH="$PATH" GODOCKER_CACHE="$GODOCKER_CACHE" \
+        CARGO_TARGET_DIR="$CARGO_TARGET_DIR" ${DOCKER_HOST:+DOCKER_HOST="$DOCKER_HOST"} \
+        "$here/run.sh" --built "$@"
 }
 
 use_engine() {
@@ -82,23 +84,25 @@ claim() {
 
 # Runs however the demo ends.
 clean_up() {
-    local status=$?
+    local status=$? background left=
     set +e
     trap '' INT TERM HUP
     [ -n "${RUN:-}" ] || exit "$status"
     printf '\n-- clearing up\n'
-    end_run "$RUN"
+    mapfile -t background < <(jobs -p)
+    [ "${#background[@]}" = 0 ] || kill "${background[@]}" 2>/dev/null
+    end_run "$RUN" || left="not all could be ended: look for containers with docker ps"
     if [ "$status" = 0 ] || [ "$status" -gt 128 ]; then
         rm -rf --one-file-system "$RUN"
     else
         rm -rf --one-file-system "$RUN/data" "$GODOCKER_CACHE/demo/failed"
         mv "$RUN" "$GODOCKER_CACHE/demo/failed"
-        say "it failed in step $step; what the nodes said: $GODOCKER_CACHE/demo/failed/cluster/*.log"
+        say "it failed in step $step; the nodes' logs: $GODOCKER_CACHE/demo/failed/cluster/*.log"
     fi
     if [ "${ENGINE_STARTED:-no}" = yes ] && flock --exclusive --nonblock 8; then
         packaging/docker.sh stop || true
     fi
-    say "no process and no container of the demo is left"
+    say "${left:-no process and no container of the demo is left}"
     exit "$status"
 }
 
@@ -118,8 +122,7 @@ next_lines() {
         printf '   %s\n' "The cluster is up. In another terminal:" "" \
             "export GOCTL_CONFIG=$GOCTL_CONFIG PATH=\$PATH:$(dirname "$GOCTL")"
     else
-        printf '   %s\n' "make demo ARGS=--keep        # the same; then, in another terminal, the lines" \
-            "                             # that it says, and:"
+        printf '   %s\n' "make demo ARGS=--keep        # the same, and the cluster stays up; then:"
     fi
     printf '   %s\n' "goctl nodes" "goctl ps --done" "goctl show $merge_job" \
         "goctl logs ${chunk_job[1]}" \
@@ -166,7 +169,14 @@ main() {
     result
     announce "try next"
     next_lines "$keep"
-    [ "$keep" = no ] || { say "" "Ctrl-C ends it."; sleep infinity; }
+    [ "$keep" = no ] || hold
+}
+
+# In the background, so that a signal to this script alone ends it, too.
+hold() {
+    say "" "Ctrl-C ends it."
+    sleep infinity &
+    wait $!
 }
 
 main "$@"
