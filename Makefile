@@ -38,6 +38,10 @@ bench: ## measure submissions and starts on a cluster of three heads
 	export GODOCKER_BIN_DIR=$$CARGO_TARGET_DIR/$(PROFILE:dev=debug) TMPDIR=$$GODOCKER_CACHE; \
 	cargo bench --locked --profile $(PROFILE) --package tests --bench road
 
+dist: ## lay out in dist/ what a package installs (optimised, takes long)
+	@packaging/setup.sh build
+	@$(ENV); rm -rf dist; cargo xtask dist dist
+
 verify: ## check format and lints; changes nothing
 	@packaging/setup.sh build
 	@$(ENV); cargo fmt --all --check
