@@ -1,0 +1,113 @@
+//! What is typed about oneself: logins, tokens, contexts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::parse;
+
+/// `goctl login`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The certificate is trusted only if its SHA-256 is the one given, or you \
+    say that it is right. A one-time password is replaced at once: by the second line of \
+    standard input, or by what you are asked for."
+)]
+pub struct Login {
+    /// Address of any head: https://HOST:PORT
+    #[arg(value_name = "URL", value_parser = parse::head_url)]
+    pub url: String,
+    /// Who you are [default: the user that you are here]
+    #[arg(short, long)]
+    pub user: Option<String>,
+    /// SHA-256 of the cluster's certificate, as `goagent init` said it
+    #[arg(long, value_name = "HEX", value_parser = parse::fingerprint)]
+    pub ca_sha256: Option<String>,
+    /// File with the cluster's certificate
+    #[arg(long, value_name = "FILE", conflicts_with = "ca_sha256")]
+    pub ca_file: Option<PathBuf>,
+    /// Read the password from standard input; its second line is the new one, if one is needed
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Name of the context [default: the cluster's name]
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// `goctl passwd`.
+#[derive(Args, Debug)]
+pub struct Passwd {
+    /// Read the old and the new password from standard input, a line each
+    #[arg(long)]
+    pub stdin: bool,
+}
+
+/// `goctl token …`.
+#[derive(Subcommand, Debug)]
+pub enum Token {
+    /// List your tokens
+    #[command(visible_alias = "ls")]
+    List,
+    /// Make a token; prints it, this once
+    Create {
+        /// What it is for
+        #[arg(long, default_value = "", hide_default_value = true)]
+        label: String,
+        /// How long it lives [default: 30d]
+        #[arg(long, value_name = "TIME", value_parser = parse::positive_seconds)]
+        ttl: Option<u64>,
+    },
+    /// End a token
+    Revoke {
+        /// Its public half, as `goctl token list` shows it
+        id: String,
+    },
+}
+
+/// `goctl context …`.
+#[derive(Subcommand, Debug)]
+pub enum Context {
+    /// List the contexts
+    #[command(visible_alias = "ls")]
+    List,
+    /// Print the name of the current one
+    Current,
+    /// Make one the current one
+    Use {
+        /// Which
+        name: String,
+    },
+    /// Add one by hand; `goctl login` does it for you
+    Add {
+        /// Its name
+        name: String,
+        /// Addresses of its heads
+        #[arg(required = true, value_name = "URL", value_parser = parse::head_url)]
+        heads: Vec<String>,
+        /// File with the cluster's certificate
+        #[arg(long, value_name = "FILE")]
+        ca_file: Option<PathBuf>,
+    },
+    /// Give one another name
+    Rename {
+        /// Its name
+        name: String,
+        /// Its new name
+        new: String,
+    },
+    /// Forget one, and its token
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Which
+        name: String,
+    },
+}
+
+/// `goctl config …`.
+#[derive(Subcommand, Debug)]
+pub enum Config {
+    /// Print where the configuration is
+    Path,
+    /// Print the configuration; it holds no secrets
+    Show,
+}

@@ -1,0 +1,300 @@
+//! What is typed to run a cluster.
+
+use std::path::PathBuf;
+
+use api_types::node::NodeRole;
+use api_types::user::Role;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+
+use crate::parse;
+use crate::parse::selector::job_number;
+
+/// `goctl admin …`.
+#[derive(Subcommand, Debug)]
+pub enum Admin {
+    /// The replicated log: where it stands, who leads
+    #[command(subcommand)]
+    Raft(Raft),
+    /// Which machines keep the log
+    #[command(subcommand, visible_alias = "heads")]
+    Head(Head),
+    /// Machines: take them out, put them back, remove them
+    #[command(subcommand)]
+    Node(Node),
+    /// Permissions for machines to join
+    #[command(subcommand)]
+    JoinToken(JoinToken),
+    /// Accounts
+    #[command(subcommand)]
+    User(User),
+    /// Volumes that jobs may mount
+    #[command(subcommand)]
+    Volume(Volume),
+    /// Jobs whose machine is lost
+    #[command(subcommand)]
+    Job(Job),
+    /// Rules of the whole cluster
+    Settings(Settings),
+}
+
+/// `goctl admin raft …`.
+#[derive(Subcommand, Debug)]
+pub enum Raft {
+    /// Show term, leader, and how far each head is
+    Status {
+        /// As the head that answers sees it, not the leader
+        #[arg(long)]
+        local: bool,
+    },
+    /// Have another head lead
+    Transfer {
+        /// Which, by name or number [default: the one that is furthest]
+        #[arg(value_name = "HEAD")]
+        to: Option<String>,
+    },
+}
+
+/// `goctl admin head …`.
+#[derive(Subcommand, Debug)]
+pub enum Head {
+    /// List the heads
+    #[command(visible_alias = "ls")]
+    List,
+    /// Let it vote; one that has left the quorum receives the log first
+    #[command(visible_alias = "add")]
+    Promote {
+        /// Name or number
+        head: String,
+    },
+    /// Let it receive the log without a vote
+    Demote {
+        /// Name or number
+        head: String,
+    },
+    /// Take it out of the quorum; then `goctl admin node remove` forgets the machine
+    Remove {
+        /// Name or number
+        head: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// `goctl admin node …`.
+#[derive(Subcommand, Debug)]
+pub enum Node {
+    /// Place nothing new on it; what runs there goes on
+    Drain {
+        /// Name or number
+        node: String,
+        /// Why, for everybody to see
+        #[arg(
+            long,
+            value_name = "TEXT",
+            default_value = "",
+            hide_default_value = true
+        )]
+        reason: String,
+    },
+    /// Place jobs on it again
+    #[command(visible_alias = "resume")]
+    Undrain {
+        /// Name or number
+        node: String,
+    },
+    /// Forget a machine that holds no jobs; it is cut off at once
+    Remove {
+        /// Name or number
+        node: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// `goctl admin join-token …`.
+#[derive(Subcommand, Debug)]
+pub enum JoinToken {
+    /// Allow one machine to join; prints the token, this once
+    Create {
+        /// What it becomes: head, agent
+        #[arg(long, hide_possible_values = true, value_parser = node_role())]
+        role: NodeRole,
+        /// How long the permission lives [default: 1h]
+        #[arg(long, value_name = "TIME", value_parser = parse::positive_seconds)]
+        ttl: Option<u64>,
+    },
+    /// List the permissions that have not expired
+    #[command(visible_alias = "ls")]
+    List,
+    /// Take a permission back
+    Revoke {
+        /// Its public half, as the list shows it
+        id: String,
+    },
+}
+
+/// `goctl admin user …`.
+#[derive(Subcommand, Debug)]
+pub enum User {
+    /// List the accounts
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show an account
+    Show {
+        /// The login
+        name: String,
+    },
+    /// Make an account; prints a password that opens one login
+    Create {
+        /// The login
+        name: String,
+        /// What they may do: user, operator, admin
+        #[arg(long, hide_possible_values = true, default_value = "user", value_parser = role())]
+        role: Role,
+        /// Whom their jobs run as.
+        #[command(flatten)]
+        ids: UnixIds,
+        /// Set no password: they cannot log in yet
+        #[arg(long)]
+        no_password: bool,
+    },
+    /// Change an account; what is left out stays
+    Set {
+        /// The login
+        name: String,
+        /// What they may do: user, operator, admin
+        #[arg(long, hide_possible_values = true, value_parser = role())]
+        role: Option<Role>,
+        /// Whom their jobs run as.
+        #[command(flatten)]
+        ids: UnixIds,
+    },
+    /// Let neither their password nor their tokens open anything
+    Disable {
+        /// The login
+        name: String,
+    },
+    /// Let them in again
+    Enable {
+        /// The login
+        name: String,
+    },
+    /// Set a password that opens one login; prints it, unless it is given
+    SetPassword {
+        /// The login
+        name: String,
+        /// Read the password from standard input
+        #[arg(long)]
+        stdin: bool,
+        /// The password is for more than one login
+        #[arg(long)]
+        lasting: bool,
+    },
+}
+
+/// Whom the jobs of a user run as.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct UnixIds {
+    /// User id that their jobs run as
+    #[arg(long, requires = "gid")]
+    pub uid: Option<u32>,
+    /// Group id that their jobs run as
+    #[arg(long, requires = "uid")]
+    pub gid: Option<u32>,
+}
+
+/// `goctl admin volume …`.
+#[derive(Subcommand, Debug)]
+pub enum Volume {
+    /// List the volumes
+    #[command(visible_alias = "ls")]
+    List,
+    /// Make a volume, or change it
+    Set {
+        /// The name that jobs ask for
+        name: String,
+        /// Directory on the machines
+        #[arg(long, value_name = "DIR")]
+        path: PathBuf,
+        /// Where it appears in the container
+        #[arg(long, value_name = "DIR")]
+        mount: PathBuf,
+        /// Jobs may write to it
+        #[arg(long)]
+        rw: bool,
+    },
+    /// Forget a volume; jobs that have it keep it
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// `goctl admin job …`.
+#[derive(Subcommand, Debug)]
+pub enum Job {
+    /// Your word that a job of a lost machine does not run any more: it ends, or is tried again
+    GiveUp {
+        /// The job's number
+        #[arg(value_parser = job_number)]
+        job: u64,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// `goctl admin settings …`.
+#[derive(Args, Debug)]
+pub struct Settings {
+    /// What to do [default: show]
+    #[command(subcommand)]
+    pub action: Option<SettingsAction>,
+}
+
+/// What to do with the settings.
+#[derive(Subcommand, Debug)]
+pub enum SettingsAction {
+    /// Show them
+    #[command(visible_alias = "get")]
+    Show,
+    /// Change some; the others stay
+    Set(Timings),
+}
+
+/// How long silence is tolerated.
+#[derive(Args, Clone, Copy, Debug)]
+#[group(required = true, multiple = true)]
+pub struct Timings {
+    /// How often an agent says that it is there
+    #[arg(long, value_name = "TIME", value_parser = parse::millis)]
+    pub heartbeat: Option<u64>,
+    /// Silence after which nothing new is placed on a machine
+    #[arg(long, value_name = "TIME", value_parser = parse::millis)]
+    pub suspect_after: Option<u64>,
+    /// How long a cut-off agent keeps jobs that may be tried elsewhere
+    #[arg(long, value_name = "TIME", value_parser = parse::millis)]
+    pub lease: Option<u64>,
+    /// What the leader waits beyond the lease before it calls a machine lost
+    #[arg(long, value_name = "TIME", value_parser = parse::millis)]
+    pub lease_margin: Option<u64>,
+}
+
+fn node_role() -> impl TypedValueParser<Value = NodeRole> {
+    PossibleValuesParser::new(["head", "agent"]).map(|word| match word.as_str() {
+        "head" => NodeRole::Head,
+        _ => NodeRole::Agent,
+    })
+}
+
+fn role() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(["user", "operator", "admin"]).map(|word| match word.as_str() {
+        "operator" => Role::Operator,
+        "admin" => Role::Admin,
+        _ => Role::User,
+    })
+}

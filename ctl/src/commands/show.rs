@@ -1,0 +1,192 @@
+//! `show`: everything about one job, or the description that makes it again.
+
+use api_types::job::{Attempt, Job, JobState, LiveUsage, Usage};
+use api_types::job_request::JobRequest;
+
+use super::outcome::{exit_words, started_of_last};
+use crate::args::look::Show;
+use crate::client::Request;
+use crate::error::Failure;
+use crate::output::{Format, View, cells, fields};
+use crate::select;
+use crate::session::Session;
+
+/// `goctl show`.
+///
+/// # Errors
+/// When there is no such job.
+pub async fn show(session: &Session, args: &Show) -> Result<(), Failure> {
+    let client = session.client()?;
+    let mut job = select::job(client, args.job).await?;
+    if args.spec {
+        let spec = job
+            .spec
+            .ok_or_else(|| Failure::failed("the answer has no description"))?;
+        let mut output = session.output.clone();
+        if !output.is_document() {
+            output.format = Format::Yaml;
+        }
+        return output.one(&spec, |_| String::new());
+    }
+    let mut unread = None;
+    if matches!(job.state, JobState::Running | JobState::Stopping) {
+        // A reading from the node itself; the job is shown even if the node is slow.
+        let asked = Request::get(format!("/jobs/{}/usage", job.id));
+        match client.ask::<LiveUsage>(&asked).await {
+            Ok(now) => job.usage = now.usage,
+            Err(failure) => unread = Some(failure.message),
+        }
+    }
+    session
+        .output
+        .one(&job, |view| page(&job, unread.as_deref(), view))
+}
+
+fn page(job: &Job, unread: Option<&str>, view: &View) -> String {
+    let spec = job.spec.as_ref();
+    let cancel = job.cancel.as_ref().map(|cancel| {
+        let why = if cancel.reason.is_empty() { "" } else { ": " };
+        let at = cells::moment(&cancel.at, view);
+        cells::safe(&format!(
+            "asked by {}, {at}{why}{}",
+            cancel.by, cancel.reason
+        ))
+    });
+    let usage = job
+        .usage
+        .as_ref()
+        .map(usage)
+        .or(unread.map(|why| format!("not known: {why}")));
+    let started = job.started_at.as_deref().or(started_of_last(job));
+    fields::page(&[
+        (
+            "job",
+            Some(format!("{}  {}", job.id, cells::safe(&job.name))),
+        ),
+        ("state", Some(state(job, view))),
+        ("reason", job.reason.as_deref().map(cells::safe)),
+        (
+            "exit",
+            exit_words(job.state, job.exit_code, job.signal, job.oom_killed),
+        ),
+        ("message", job.message.as_deref().map(cells::safe)),
+        ("cancel", cancel),
+        ("owner", Some(cells::safe(&job.owner))),
+        (
+            "tags",
+            (!job.tags.is_empty()).then(|| cells::safe(&job.tags.join(", "))),
+        ),
+        (
+            "image",
+            (!job.image.is_empty()).then(|| cells::safe(&job.image)),
+        ),
+        ("runs", spec.map(runs)),
+        ("needs", Some(needs(job))),
+        ("volumes", spec.and_then(volumes)),
+        ("submitted", Some(cells::moment(&job.submitted_at, view))),
+        ("started", started.map(|at| cells::moment(at, view))),
+        (
+            "ended",
+            job.ended_at.as_deref().map(|at| cells::moment(at, view)),
+        ),
+        ("used", usage),
+        ("attempts", attempts(&job.attempts)),
+    ])
+}
+
+fn state(job: &Job, view: &View) -> String {
+    let mut text = cells::state(job.state, "", view);
+    let started = job.started_at.as_deref().or(started_of_last(job));
+    let ended = job.ended_at.as_deref();
+    if let Some(seconds) = started.and_then(|from| cells::between(from, ended, view.now)) {
+        text.push_str(&format!(", {}", cells::length(seconds)));
+    }
+    if let Some(node) = &job.node {
+        text.push_str(&format!(" on {}", cells::safe(node)));
+    }
+    text
+}
+
+fn runs(spec: &JobRequest) -> String {
+    let quoted = |words: &[String]| {
+        let words = words.iter().map(|word| match shlex::try_quote(word) {
+            Ok(quoted) => cells::safe(&quoted),
+            Err(_) => cells::safe(word),
+        });
+        words.collect::<Vec<_>>().join(" ")
+    };
+    match &spec.script {
+        Some(script) => {
+            let args = if spec.args.is_empty() { "" } else { " with " };
+            let lines = script.lines().count();
+            let plural = if lines == 1 { "line" } else { "lines" };
+            format!("a script of {lines} {plural}{args}{}", quoted(&spec.args))
+        }
+        None if spec.argv.is_empty() => "the command of its image".into(),
+        None => quoted(&spec.argv),
+    }
+}
+
+fn needs(job: &Job) -> String {
+    let mut text = format!(
+        "{} cpu, {} memory",
+        cells::cpus(job.cpu),
+        cells::size(job.memory_bytes)
+    );
+    if let Some(limit) = job.wall_limit_seconds {
+        text.push_str(&format!(", at most {}", cells::length(limit)));
+    }
+    text
+}
+
+fn volumes(spec: &JobRequest) -> Option<String> {
+    let name = |volume: &api_types::job_request::VolumeUse| {
+        let mode = if volume.read_only { ":ro" } else { "" };
+        format!("{}{mode}", cells::safe(&volume.name))
+    };
+    let names: Vec<String> = spec.volumes.iter().map(name).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// What an attempt used, in one line.
+fn usage(usage: &Usage) -> String {
+    let (cpu, peak) = (usage.cpu_seconds, cells::size(usage.memory_peak_bytes));
+    let (read, written) = (
+        cells::size(usage.io_read_bytes),
+        cells::size(usage.io_written_bytes),
+    );
+    let processes = usage.processes_peak;
+    format!(
+        "{cpu:.1} s of cpu, {peak} memory at most, {processes} processes at most, \
+         {read} read, {written} written"
+    )
+}
+
+/// One line per attempt; the only one of a job that goes its usual way says nothing new.
+fn attempts(attempts: &[Attempt]) -> Option<String> {
+    let line = |attempt: &Attempt| {
+        let exit = exit_words(
+            attempt.state,
+            attempt.exit_code,
+            attempt.signal,
+            attempt.oom_killed,
+        );
+        let more: Vec<String> = exit
+            .into_iter()
+            .chain(attempt.message.as_deref().map(cells::safe))
+            .collect();
+        let more = if more.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", more.join(", "))
+        };
+        format!(
+            "{} {} on {}{more}",
+            attempt.id,
+            attempt.state.word(),
+            cells::safe(&attempt.node)
+        )
+    };
+    let lines: Vec<String> = attempts.iter().map(line).collect();
+    (lines.len() > 1).then(|| lines.join("\n"))
+}
