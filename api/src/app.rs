@@ -110,14 +110,32 @@ impl App {
         Ok(applied.unwrap_or(Err(LogError::Unknown))?)
     }
 
-    /// Proposes a command, waits until it is applied here, and reads what it led to.
-    pub(crate) async fn change(&self, command: Command) -> Result<Arc<State>, Refused> {
-        let applied = self.propose(command).await?;
-        if let Reply::Rejected(why) = applied.reply {
-            return Err(why.into());
+    /// Proposes a command and, if it can be, waits until this head shows what it led to.
+    pub(crate) async fn change(&self, command: Command) -> Result<(), Refused> {
+        self.try_change(command).await.map(drop)
+    }
+
+    /// Proposes a command and reads what it led to.
+    pub(crate) async fn change_then_read(&self, command: Command) -> Result<Arc<State>, Refused> {
+        if self.try_change(command).await? {
+            Ok(self.log().read())
+        } else {
+            Err(Refused::done_unseen())
         }
-        self.catch_up(applied.index).await;
-        Ok(self.log().read())
+    }
+
+    /// Whether this head has applied what it led to.
+    async fn try_change(&self, command: Command) -> Result<bool, Refused> {
+        let applied = self.propose(command).await?;
+        match applied.reply {
+            Reply::Rejected(why) => Err(why.into()),
+            Reply::Done
+            | Reply::Submitted { .. }
+            | Reply::Cancelled(_)
+            | Reply::Planned { .. }
+            | Reply::Joined(_)
+            | Reply::Expired(_) => Ok(self.catch_up(applied.index).await),
+        }
     }
 
     /// Waits a bounded time until an entry is applied here; says whether it is.

@@ -8,11 +8,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use api_types::problem::code;
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use model::account::{Role, Token, User, UserName};
-use model::{State, Timestamp};
+use model::{State as Beliefs, Timestamp};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 use crate::limits::{BARRIER_WAIT, PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN};
@@ -55,7 +58,7 @@ impl Caller {
     }
 
     /// Whether the token would still open the door. Streams ask from time to time.
-    pub(crate) fn still_valid(&self, state: &State, now: Timestamp) -> bool {
+    pub(crate) fn still_valid(&self, state: &Beliefs, now: Timestamp) -> bool {
         let user = state.user(&self.user.name.0);
         state.token(&self.token.id).is_some()
             && self.token.expires_at > now
@@ -63,30 +66,48 @@ impl Caller {
     }
 }
 
+/// Middleware of every route that is not for strangers: nobody gets past it without a token, even
+/// if the handler behind it forgets to ask.
+pub(crate) async fn known(
+    State(app): State<App>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Refused> {
+    let caller = authenticate(&app, request.headers()).await?;
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
 impl FromRequestParts<App> for Caller {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
-        let text = bearer(&parts.headers)?;
-        let wrong = || Refused::unauthenticated("the token is not valid");
-        let (id, secret) = secret::split_token(text).ok_or_else(wrong)?;
-        let mut state = app.log().read();
-        if state.token(&id).is_none() {
-            // It may be younger than what this head has applied.
-            let _turn = app.gates().token_lookup()?;
-            app.barrier(BARRIER_WAIT).await?;
-            state = app.log().read();
-        }
-        let token = state.token(&id).ok_or_else(wrong)?;
-        if !secret::is_same(&token.hash, &secret::digest(secret)) {
-            return Err(wrong());
-        }
-        caller(&state, token, app.now())
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refused> {
+        // Put there by `known`; a route without that gate has no caller.
+        let known = parts.extensions.get::<Caller>().cloned();
+        known.ok_or_else(|| Refused::unauthenticated("there is no token"))
     }
 }
 
+async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Caller, Refused> {
+    let text = bearer(headers)?;
+    let wrong = || Refused::unauthenticated("the token is not valid");
+    let (id, secret) = secret::split_token(text).ok_or_else(wrong)?;
+    let mut state = app.log().read();
+    if state.token(&id).is_none() {
+        // It may be younger than what this head has applied.
+        let _turn = app.gates().token_lookup()?;
+        app.barrier(BARRIER_WAIT).await?;
+        state = app.log().read();
+    }
+    let token = state.token(&id).ok_or_else(wrong)?;
+    if !secret::is_same(&token.hash, &secret::digest(secret)) {
+        return Err(wrong());
+    }
+    caller(&state, token, app.now())
+}
+
 /// Whom a proven token speaks for.
-fn caller(state: &State, token: &Token, now: Timestamp) -> Result<Caller, Refused> {
+fn caller(state: &Beliefs, token: &Token, now: Timestamp) -> Result<Caller, Refused> {
     if token.expires_at <= now.max(state.now()) {
         return Err(Refused::unauthenticated("the token has expired"));
     }
@@ -137,6 +158,8 @@ pub(crate) async fn check_password(
     if password.len() > PASSWORD_BYTES_MAX || name.len() > model::limits::NAME_BYTES_MAX {
         return Err(wrong_credentials());
     }
+    // First the turn, then the count: who was not heard has not failed.
+    let turn = app.gates().hash().await?;
     let who = (name.to_owned(), from);
     let throttle = || {
         app.throttle()
@@ -149,11 +172,11 @@ pub(crate) async fn check_password(
             let seconds = wait.as_secs() + 1;
             Refused::slow_down(format!("too many failed logins; wait {seconds} s"), seconds)
         })?;
-    let state: Arc<State> = app.log().read();
+    let state: Arc<Beliefs> = app.log().read();
     let user = state.user(name).cloned();
     let hash = user.as_ref().map(|user| user.password.clone());
     let password = password.to_owned();
-    let right = work(app, move || {
+    let right = work(turn, move || {
         secret::verify_password(&password, hash.as_deref())
     })
     .await?;
@@ -191,17 +214,16 @@ pub(crate) async fn hash_new(app: &App, field: &str, password: &str) -> Result<S
         return Err(Refused::invalid(field, message, "choose another password"));
     }
     let password = password.to_owned();
-    let hashed = work(app, move || secret::hash_password(&password)).await?;
+    let turn = app.gates().hash().await?;
+    let hashed = work(turn, move || secret::hash_password(&password)).await?;
     hashed.map_err(|error| Refused::internal(error.to_string()))
 }
 
-/// Runs what takes a processor for long away from the threads that wait, a bounded number at a
-/// time.
+/// Runs what takes a processor for long away from the threads that wait; the turn ends with it.
 async fn work<T: Send + 'static>(
-    app: &App,
+    turn: OwnedSemaphorePermit,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refused> {
-    let turn = app.gates().hash().await?;
     let done = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         job()

@@ -49,6 +49,7 @@ pub(crate) async fn edge(mut request: Request, next: Next) -> Response {
 }
 
 /// What a panic in a handler becomes.
+#[allow(clippy::needless_pass_by_value, reason = "the layer's signature")]
 pub(crate) fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
     let text = cause.downcast_ref::<String>().map(String::as_str);
     let text = text

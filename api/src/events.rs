@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
-use api_types::event::EventQuery;
+use api_types::event::{EventQuery, kind};
 use api_types::problem::code;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse;
@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::convert;
 use crate::gate::Lasting;
-use crate::limits::{BARRIER_WAIT, EVENT_BATCH, STREAM_ALIVE_EVERY};
+use crate::limits::{BARRIER_WAIT, EVENT_BATCH, EVENTS_READY_MAX, STREAM_ALIVE_EVERY};
 use crate::problem::Refused;
 
 /// Which events a client wants, and may see.
@@ -35,22 +35,47 @@ struct Wanted {
 
 impl Wanted {
     fn has(&self, news: &EventKind) -> bool {
-        let theirs = match (&self.owner, convert::event::owner(news)) {
+        self.has_kind(convert::event::kind_of(news)) && self.may_see(news) && self.is_about(news)
+    }
+
+    fn is_about(&self, news: &EventKind) -> bool {
+        self.job.is_none_or(|job| is_about(news, job))
+    }
+
+    fn may_see(&self, news: &EventKind) -> bool {
+        match (&self.owner, convert::event::owner(news)) {
             (None, _) => true,
             (Some(me), Some(owner)) => me == owner,
             (Some(_), None) => false,
-        };
-        theirs && self.job.is_none_or(|job| is_about(news, job))
+        }
     }
 
     fn has_kind(&self, kind: &str) -> bool {
-        let group = kind.split('.').next().unwrap_or_default();
-        self.kinds.is_empty()
-            || self
-                .kinds
-                .iter()
-                .any(|wanted| wanted == kind || wanted == group)
+        let known = |wanted: &String| is_kind(wanted, kind);
+        self.kinds.is_empty() || self.kinds.iter().any(known)
     }
+}
+
+/// Whether a word names this kind, or the group that it belongs to.
+fn is_kind(wanted: &str, kind: &str) -> bool {
+    wanted == kind || kind.split('.').next() == Some(wanted)
+}
+
+/// The kinds that a client names.
+fn kinds(text: Option<&str>) -> Result<Vec<String>, Refused> {
+    let words = text.into_iter().flat_map(|text| text.split(','));
+    let words = words.map(str::trim).filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            if kind::ALL.into_iter().any(|kind| is_kind(word, kind)) {
+                return Ok(word.to_owned());
+            }
+            let shown: String = word.chars().take(40).collect();
+            let message = format!("`{shown}` is no kind of event");
+            let remedy = format!("use `job`, `attempt`, `node`, or {}", kind::ALL.join(", "));
+            Err(Refused::invalid("type", message, remedy))
+        })
+        .collect()
 }
 
 fn is_about(news: &EventKind, job: JobId) -> bool {
@@ -78,6 +103,8 @@ struct Reader {
     wanted: Wanted,
     /// Everything up to here has been told or skipped.
     after: LogIndex,
+    /// So many events of the entry behind have been told: it has more than are held at once.
+    told: usize,
     /// End here; `None`: never.
     until: Option<LogIndex>,
     ready: VecDeque<sse::Event>,
@@ -102,18 +129,10 @@ pub(crate) async fn open(
     if after > now {
         refuse_future(&app, after).await?;
     }
-    let kinds = query
-        .kind
-        .iter()
-        .flat_map(|kinds| kinds.split(','))
-        .map(|kind| kind.trim());
     let wanted = Wanted {
         owner: (!caller.sees_all()).then(|| caller.name().clone()),
         job: query.job.map(JobId),
-        kinds: kinds
-            .filter(|kind| !kind.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        kinds: kinds(query.kind.as_deref())?,
     };
     let mut reader = Reader {
         until: (!query.follow.unwrap_or(true)).then_some(now),
@@ -121,6 +140,7 @@ pub(crate) async fn open(
         caller,
         wanted,
         after,
+        told: 0,
         ready: VecDeque::new(),
         over: false,
         _place: place,
@@ -217,12 +237,13 @@ impl Reader {
             return Ok(false);
         };
         let state = log.read();
-        let (before, whole) = (self.after, entries.len() < EVENT_BATCH);
+        let before = self.after;
         for entry in &entries {
-            self.tell(&state, entry);
-            self.after = self.after.max(entry.index);
+            if !self.tell(&state, entry) {
+                return Ok(true);
+            }
         }
-        if whole {
+        if entries.len() < EVENT_BATCH {
             self.after = self.after.max(applied);
         }
         if self.ready.is_empty() && self.after > before {
@@ -233,27 +254,31 @@ impl Reader {
         Ok(true)
     }
 
-    fn tell(&mut self, state: &State, entry: &Event) {
-        let news = entry
-            .kinds
-            .iter()
-            .enumerate()
-            .filter(|(_, news)| self.wanted.has(news));
-        let told = news.map(|(part, news)| convert::event::event(state, entry, part, news));
-        let told: Vec<_> = told
-            .filter(|event| self.wanted.has_kind(&event.kind))
-            .collect();
-        let last = told.len();
-        for (at, event) in told.into_iter().enumerate() {
+    /// Makes the events of an entry ready, as far as there is room; says whether that is all of
+    /// them. Only the last one of the entry has its index.
+    fn tell(&mut self, state: &State, entry: &Event) -> bool {
+        let news = entry.kinds.iter().enumerate();
+        let mut news = news
+            .filter(|(_, news)| self.wanted.has(news))
+            .skip(self.told)
+            .peekable();
+        while let Some((part, one)) = news.next() {
+            let last = news.peek().is_none();
+            let event = convert::event::event(state, entry, part, one);
             let message = sse::Event::default().event(&event.kind);
             let message = message.data(serde_json::to_string(&event).unwrap_or_default());
-            let is_last = at + 1 == last;
-            self.ready.push_back(if is_last {
+            self.ready.push_back(if last {
                 message.id(entry.index.0.to_string())
             } else {
                 message
             });
+            self.told += 1;
+            if self.ready.len() >= EVENTS_READY_MAX && !last {
+                return false;
+            }
         }
+        (self.told, self.after) = (0, self.after.max(entry.index));
+        self.ready.len() < EVENTS_READY_MAX
     }
 
     /// Says why the stream ends.

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::app::App;
-use crate::limits::{BODY_BYTES_MAX, BODY_WAIT};
+use crate::limits::{BODY_BYTES_MAX, BODY_WAIT, ECHO_CHARS_MAX};
 use crate::problem::Refused;
 
 /// A JSON body of at most `MAX` bytes.
@@ -81,15 +81,11 @@ async fn read(request: Request, most: usize, app: &App) -> Result<Bytes, Refused
     if announced.is_some_and(|bytes| bytes > most) {
         return Err(too_large());
     }
-    let _room = app.gates().body(announced.unwrap_or(most))?;
-    let reading = collect(request.into_body(), most);
+    let reading = collect(request.into_body(), most, app);
     match tokio::time::timeout(BODY_WAIT, reading).await {
-        Ok(Some(Ok(bytes))) => Ok(bytes),
-        Ok(Some(Err(error))) => {
-            let detail = format!("the body broke off: {error}");
-            Err(Refused::unreadable(detail, "send the whole body"))
-        }
-        Ok(None) => Err(too_large()),
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => Err(too_large()),
+        Ok(Err(refused)) => Err(refused),
         Err(_elapsed) => {
             let detail = format!("the body took longer than {} s", BODY_WAIT.as_secs());
             let status = StatusCode::REQUEST_TIMEOUT;
@@ -103,17 +99,27 @@ async fn read(request: Request, most: usize, app: &App) -> Result<Bytes, Refused
     }
 }
 
-/// `None` when there are more bytes than allowed.
-async fn collect(body: HttpBody, most: usize) -> Option<Result<Bytes, axum::Error>> {
+/// `None` when there are more bytes than allowed. Takes room for what has arrived, not for what
+/// was announced: who only announces keeps nobody out.
+async fn collect(body: HttpBody, most: usize, app: &App) -> Result<Option<Bytes>, Refused> {
     let (mut whole, mut chunks) = (BytesMut::new(), body.into_data_stream());
+    let mut room = app.gates().body(1)?;
     while let Some(chunk) = chunks.next().await {
-        match chunk {
-            Ok(chunk) if whole.len() + chunk.len() > most => return None,
-            Ok(chunk) => whole.extend_from_slice(&chunk),
-            Err(error) => return Some(Err(error)),
+        let chunk = chunk.map_err(|error| {
+            let detail = format!("the body broke off: {error}");
+            Refused::unreadable(detail, "send the whole body")
+        })?;
+        let length = whole.len() + chunk.len();
+        if length > most {
+            return Ok(None);
         }
+        let more = (length / 1024 + 1).saturating_sub(room.num_permits());
+        if more > 0 {
+            room.merge(app.gates().body(more)?);
+        }
+        whole.extend_from_slice(&chunk);
     }
-    Some(Ok(whole.freeze()))
+    Ok(Some(whole.freeze()))
 }
 
 /// 400 for what is no JSON, 422 for JSON that says something else than asked.
@@ -136,27 +142,36 @@ fn refuse_json(path: &str, error: &serde_json::Error) -> Refused {
         Category::Data => {
             let text = error.to_string();
             let message = text.split(" at line ").next().unwrap_or_default();
-            let field = field_of(path, message);
+            let field = field_of(path, message, "body");
             let remedy = "see the schema in /api/v1/openapi.json";
-            Refused::invalid(field, message, remedy)
+            Refused::invalid(clip(&field), clip(message), remedy)
         }
         Category::Syntax | Category::Eof | Category::Io => {
-            let detail = format!("the body is not JSON: {error}");
+            let detail = format!("the body is not JSON: {}", clip(&error.to_string()));
             let hint = format!("look at line {}, column {}", error.line(), error.column());
             Refused::unreadable(detail, hint)
         }
     }
 }
 
+/// What a client sent may be long; an answer repeats the beginning.
+fn clip(text: &str) -> String {
+    let mut shown: String = text.chars().take(ECHO_CHARS_MAX).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// The field that an error is about. Errors about a field's name are told of the object it is in.
-fn field_of(path: &str, message: &str) -> String {
+fn field_of(path: &str, message: &str, whole: &str) -> String {
     let about_name = ["unknown field `", "missing field `", "duplicate field `"];
     let name = about_name
         .iter()
         .find_map(|start| message.strip_prefix(start));
     let name = name.and_then(|rest| rest.split('`').next());
     match (path, name) {
-        ("." | "", None) => "body".into(),
+        ("." | "", None) => whole.into(),
         ("." | "", Some(name)) => name.into(),
         (path, Some(name)) if path == name || path.ends_with(&format!(".{name}")) => path.into(),
         (path, Some(name)) => format!("{path}.{name}"),
@@ -178,11 +193,8 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
                     .map_or(&*text, |(_, rest)| rest);
                 let (path, message) = message.split_once(": ").unwrap_or(("", message));
                 let remedy = "see the parameters in /api/v1/openapi.json";
-                Refused::invalid(
-                    field_of(path, message).replace("body", "query"),
-                    message,
-                    remedy,
-                )
+                let field = field_of(path, message, "query");
+                Refused::invalid(clip(&field), clip(message), remedy)
             })
     }
 }

@@ -13,13 +13,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::app::App;
 use crate::limits::{
     BODIES_KIB_MAX, HASHES_MAX, HASHES_WAITING_MAX, LASTING_MAX, LASTING_PER_USER_MAX, QUICK_MAX,
-    TOKEN_LOOKUPS_MAX,
+    STRANGERS_MAX, TOKEN_LOOKUPS_MAX,
 };
 use crate::problem::Refused;
 
 /// All gates of one server.
 #[derive(Debug)]
 pub(crate) struct Gates {
+    strangers: Arc<Semaphore>,
     quick: Arc<Semaphore>,
     lasting: Arc<Semaphore>,
     users: Arc<Mutex<HashMap<UserName, usize>>>,
@@ -33,6 +34,7 @@ impl Default for Gates {
     fn default() -> Self {
         let gate = |most| Arc::new(Semaphore::new(most));
         Gates {
+            strangers: gate(STRANGERS_MAX),
             quick: gate(QUICK_MAX),
             lasting: gate(LASTING_MAX),
             users: Arc::default(),
@@ -42,6 +44,21 @@ impl Default for Gates {
             token_lookups: gate(TOKEN_LOOKUPS_MAX),
         }
     }
+}
+
+/// Middleware of routes that need no token and more than a moment. Whoever fills this gate keeps
+/// out other strangers, and nobody who has a token.
+pub(crate) async fn strangers(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refused> {
+    let Ok(_permit) = app.gates().strangers.clone().try_acquire_owned() else {
+        return Err(Refused::overloaded(format!(
+            "{STRANGERS_MAX} requests without a token are under way"
+        )));
+    };
+    Ok(next.run(request).await)
 }
 
 /// Middleware of every route whose answer does not wait for news.
@@ -100,9 +117,9 @@ impl Gates {
         })
     }
 
-    /// Room for a body of so many bytes while it is read.
-    pub(crate) fn body(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refused> {
-        let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
+    /// Room for so many KiB of a body while it is read.
+    pub(crate) fn body(&self, kib: usize) -> Result<OwnedSemaphorePermit, Refused> {
+        let kib = u32::try_from(kib).unwrap_or(u32::MAX);
         self.bodies
             .clone()
             .try_acquire_many_owned(kib)

@@ -42,7 +42,13 @@ pub const SPEC_BYTES_MAX: usize = 2 << 20;
 pub const SUBMISSION_BYTES_MAX: usize = 8 << 20;
 /// Problems that one answer lists.
 pub const PROBLEMS_MAX: usize = 50;
+/// Characters of what a client sent that an answer repeats.
+pub const ECHO_CHARS_MAX: usize = 200;
 
+/// Bytes of the body of a request that needs no token.
+pub const STRANGER_BYTES_MAX: usize = 16 << 10;
+/// Requests without a token under way at the same time; they take no room from the others.
+pub const STRANGERS_MAX: usize = 128;
 /// Short requests under way at the same time.
 pub const QUICK_MAX: usize = 512;
 /// Long polls and streams under way at the same time.
@@ -69,6 +75,8 @@ pub const WAIT_SECONDS_DEFAULT: u32 = 30;
 pub const STREAM_ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// Log entries' worth of events that are read at once.
 pub const EVENT_BATCH: usize = 256;
+/// Events that a stream holds ready; the others are read again when these have been taken.
+pub const EVENTS_READY_MAX: usize = 512;
 
 /// Rows of one page.
 pub const PAGE_MAX: u32 = 1_000;

@@ -2,17 +2,116 @@
 //! route can be missing from it; what all routes have in common is added here.
 
 use api_types::problem::{MEDIA_TYPE, Problem};
+use axum::http::StatusCode;
 use utoipa::openapi::content::ContentBuilder;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, PathItem, Ref,
-    ResponseBuilder,
+    Components, HeaderBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, OpenApiBuilder,
+    PathItem, Ref, RefOr, Response, ResponseBuilder, Type,
 };
 use utoipa::{PartialSchema, ToSchema};
 
-/// Paths that need no token.
-pub(crate) const PUBLIC: [&str; 5] = ["/cluster", "/healthz", "/login", "/openapi.json", "/readyz"];
+/// Who may use a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    /// Whoever reaches the port.
+    Anybody,
+    /// Whoever has a token.
+    Token,
+}
+
+/// A way to be refused that many routes have in common.
+struct Refusal {
+    status: &'static str,
+    name: &'static str,
+    says: &'static str,
+    applies: fn(&Shape) -> bool,
+}
+
+/// What decides how an operation may be refused.
+struct Shape {
+    access: Access,
+    reads: bool,
+    body: bool,
+    path: bool,
+    query: bool,
+}
+
+const REFUSALS: [Refusal; 12] = [
+    Refusal {
+        status: "400",
+        name: "Unreadable",
+        says: "The path, or the body, cannot be read.",
+        applies: |it| it.body || it.path,
+    },
+    Refusal {
+        status: "401",
+        name: "Unauthenticated",
+        says: "There is no valid token.",
+        applies: |it| it.access == Access::Token,
+    },
+    Refusal {
+        status: "403",
+        name: "Forbidden",
+        says: "The user may not do this.",
+        applies: |it| it.access == Access::Token,
+    },
+    Refusal {
+        status: "404",
+        name: "NotFound",
+        says: "There is no such thing, or it is somebody else's.",
+        applies: |it| it.path,
+    },
+    Refusal {
+        status: "408",
+        name: "TooSlow",
+        says: "The body did not arrive in time.",
+        applies: |it| it.body,
+    },
+    Refusal {
+        status: "409",
+        name: "Conflict",
+        says: "It collides with what is there, or a bound of the cluster is reached.",
+        applies: |it| it.access == Access::Token && !it.reads,
+    },
+    Refusal {
+        status: "413",
+        name: "TooLarge",
+        says: "The body is too large; the bound is named.",
+        applies: |it| it.body,
+    },
+    Refusal {
+        status: "415",
+        name: "UnsupportedMediaType",
+        says: "The body is not announced as JSON.",
+        applies: |it| it.body,
+    },
+    Refusal {
+        status: "422",
+        name: "Invalid",
+        says: "Fields or parameters are wrong; `problems` lists them.",
+        applies: |it| it.body || it.query,
+    },
+    Refusal {
+        status: "503",
+        name: "Unavailable",
+        says: "Too much is under way, or no leader reaches a quorum. Nothing was done.",
+        applies: |_| true,
+    },
+    Refusal {
+        status: "504",
+        name: "OutcomeUnknown",
+        says: "The change may or may not have been done.",
+        applies: |it| !it.reads,
+    },
+    Refusal {
+        status: "default",
+        name: "Refused",
+        says: "The request was not served.",
+        applies: |_| true,
+    },
+];
 
 /// The frame that the routes fill.
 pub(crate) fn frame() -> OpenApi {
@@ -33,44 +132,88 @@ pub(crate) fn frame() -> OpenApi {
     Problem::schemas(&mut schemas);
     schemas.push((Problem::name().into_owned(), Problem::schema()));
     components.schemas.extend(schemas);
+    let refusals = REFUSALS
+        .iter()
+        .map(|it| (it.name.into(), response(it).into()));
+    components.responses.extend(refusals);
     OpenApiBuilder::new()
         .info(info)
         .components(Some(components))
         .build()
 }
 
-/// Adds to every operation what they have in common: how it is refused, and who may ask.
-pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
-    for (path, item) in &mut document.paths.paths {
-        let public = PUBLIC
-            .iter()
-            .any(|end| path.strip_prefix(api_types::PREFIX) == Some(*end));
-        for operation in operations(item) {
-            let requirement = if public {
-                Vec::new()
-            } else {
-                vec![SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]
-            };
-            operation.security = Some(requirement);
-            let refusal = ResponseBuilder::new()
-                .description("Why the request was not served")
-                .content(
-                    MEDIA_TYPE,
-                    ContentBuilder::new()
-                        .schema(Some(Ref::from_schema_name("Problem")))
-                        .build(),
-                )
-                .build();
-            operation
-                .responses
-                .responses
-                .insert("default".into(), refusal.into());
-        }
+fn response(refusal: &Refusal) -> Response {
+    let problem = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    let response = ResponseBuilder::new()
+        .description(refusal.says)
+        .content(MEDIA_TYPE, problem);
+    if refusal.status != "503" {
+        return response.build();
     }
-    document
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).build();
+    let retry_after = HeaderBuilder::new()
+        .description(Some("Seconds to wait before the next try"))
+        .schema(Some(seconds))
+        .build();
+    response.header("Retry-After", retry_after).build()
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+/// Adds to every operation what they have in common: who may ask, and how it is refused.
+pub(crate) fn complete(document: &mut OpenApi, access: Access) {
+    for item in document.paths.paths.values_mut() {
+        for (reads, operation) in operations(item) {
+            let bearer = SecurityRequirement::new::<_, [&str; 0], &str>("bearer", []);
+            operation.security = Some(match access {
+                Access::Anybody => Vec::new(),
+                Access::Token => vec![bearer],
+            });
+            let shape = shape(access, reads, operation);
+            describe_successes(operation);
+            for refusal in REFUSALS.iter().filter(|it| (it.applies)(&shape)) {
+                let reference = RefOr::Ref(Ref::from_response_name(refusal.name));
+                let responses = &mut operation.responses.responses;
+                responses.entry(refusal.status.into()).or_insert(reference);
+            }
+        }
+    }
+}
+
+/// OpenAPI wants a text for every answer; where the handler gives none, the status says it.
+fn describe_successes(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else {
+            continue;
+        };
+        let status = status.parse().ok();
+        let reason = status.and_then(|status: StatusCode| status.canonical_reason());
+        if response.description.is_empty()
+            && let Some(reason) = reason
+        {
+            response.description = reason.into();
+        }
+    }
+}
+
+fn shape(access: Access, reads: bool, operation: &Operation) -> Shape {
+    let has = |place: ParameterIn| {
+        operation.parameters.iter().flatten().any(|it| match it {
+            RefOr::T(it) => it.parameter_in == place,
+            RefOr::Ref(_) => false,
+        })
+    };
+    Shape {
+        access,
+        reads,
+        body: operation.request_body.is_some(),
+        path: has(ParameterIn::Path),
+        query: has(ParameterIn::Query),
+    }
+}
+
+/// The operations of a path, each with whether it only reads.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
     let PathItem {
         get,
         put,
@@ -78,7 +221,9 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
         delete,
         ..
     } = item;
-    [get, put, post, delete].into_iter().flatten()
+    let all = [(true, get), (false, put), (false, post), (false, delete)];
+    all.into_iter()
+        .filter_map(|(reads, operation)| Some((reads, operation.as_mut()?)))
 }
 
 /// The document as text, as it is served and checked in.

@@ -48,7 +48,7 @@ pub(crate) struct Page<T> {
 /// A row of a page.
 #[derive(Debug)]
 pub(crate) enum Row {
-    Live(Job),
+    Live(Box<Job>),
     Ended(Box<EndedJob>),
 }
 
@@ -84,7 +84,8 @@ pub(crate) async fn page(
         let live = wanted.live.as_ref();
         let found = live.map(|filter| live_page(state, filter, before, limit));
         if let Some(found) = found {
-            rows.extend(found.rows.into_iter().cloned().map(Row::Live));
+            let found_rows = found.rows.into_iter().cloned();
+            rows.extend(found_rows.map(|job| Row::Live(Box::new(job))));
             if found.next.is_some() {
                 return Ok(Page {
                     rows,

@@ -147,6 +147,14 @@ impl Refused {
         .with_retry_after(seconds)
     }
 
+    /// 504: a quorum has the change, and this head could not show it in time.
+    pub(crate) fn done_unseen() -> Refused {
+        let detail = "it was done, but this head has not caught up to show it";
+        let hint = "read it in a moment, or ask another head; do not repeat the change";
+        let status = StatusCode::GATEWAY_TIMEOUT;
+        Refused::new(status, code::UNKNOWN_OUTCOME, detail, hint)
+    }
+
     /// 500: a fault of ours.
     pub(crate) fn internal(detail: impl Into<String>) -> Refused {
         let hint = "report it with the request id; the head's log has more";
@@ -279,12 +287,26 @@ impl From<LogError> for Refused {
                 "nothing was changed; ask another head",
             ),
         };
-        let refused = Refused::new(status, code, error.to_string(), hint);
+        let detail = public_text(&error);
+        let refused = Refused::new(status, code, detail, hint);
         match error {
             LogError::NoLeader | LogError::Overloaded | LogError::Stopped => {
                 refused.with_retry_after(1)
             }
             LogError::Unknown | LogError::Storage(_) => refused,
+        }
+    }
+}
+
+/// What clients are told; what exactly the disk said is for the head's own log.
+pub(crate) fn public_text(error: &LogError) -> String {
+    match error {
+        LogError::Storage(what) => {
+            tracing::error!(what, "the log's storage fails");
+            "the disk of this head fails".into()
+        }
+        LogError::NoLeader | LogError::Overloaded | LogError::Unknown | LogError::Stopped => {
+            error.to_string()
         }
     }
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +15,8 @@ use crate::handlers::{
     volumes,
 };
 use crate::host::Host;
-use crate::{edge, gate, openapi};
+use crate::openapi::Access;
+use crate::{auth, edge, gate, openapi};
 
 /// The whole API over a host, as a service without sockets.
 pub fn router(host: Arc<dyn Host>) -> Router {
@@ -26,38 +25,53 @@ pub fn router(host: Arc<dyn Host>) -> Router {
 
 /// The OpenAPI 3.1 document that describes the API, as text.
 pub fn openapi_text() -> String {
-    let routes = quick().merge(lasting());
-    openapi::text(&describe(routes).1)
+    let public = strangers().merge(free());
+    openapi::text(&describe(public, quick().merge(lasting())).1)
 }
 
 pub(crate) fn build(host: Arc<dyn Host>, stopping: CancellationToken) -> Router {
     let app = App::new(host, stopping);
-    let quick = quick().layer(from_fn_with_state(app.clone(), gate::quick));
-    let (routes, document) = describe(quick.merge(lasting()));
-    let text: Arc<str> = openapi::text(&document).into();
-    let document = get(async move || {
-        (
-            [(header::CONTENT_TYPE, "application/json")],
-            text.to_string(),
-        )
-    });
+    let strangers = strangers().route_layer(from_fn_with_state(app.clone(), gate::strangers));
+    let quick = quick().route_layer(from_fn_with_state(app.clone(), gate::quick));
+    let private = quick.merge(lasting());
+    // The outermost: who is not known does not even take a place at the other gates.
+    let private = private.route_layer(from_fn_with_state(app.clone(), auth::known));
+    let (routes, _) = describe(strangers.merge(free()), private);
     routes
-        .route(&format!("{}/openapi.json", api_types::PREFIX), document)
         .with_state(app)
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(from_fn(edge::edge))
 }
 
-fn describe(routes: OpenApiRouter<App>) -> (Router<App>, utoipa::openapi::OpenApi) {
-    let whole = OpenApiRouter::with_openapi(openapi::frame()).nest(api_types::PREFIX, routes);
-    let (routes, document) = whole.split_for_parts();
-    (routes, openapi::finish(document))
+fn describe(
+    mut public: OpenApiRouter<App>,
+    mut private: OpenApiRouter<App>,
+) -> (Router<App>, utoipa::openapi::OpenApi) {
+    openapi::complete(public.get_openapi_mut(), Access::Anybody);
+    openapi::complete(private.get_openapi_mut(), Access::Token);
+    let whole = OpenApiRouter::with_openapi(openapi::frame());
+    let whole = whole.nest(api_types::PREFIX, public.merge(private));
+    whole.split_for_parts()
+}
+
+/// Routes that need no token and have something to do.
+fn strangers() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(login::log_in))
+        .routes(routes!(cluster::show_cluster))
+        .routes(routes!(cluster::is_ready))
+}
+
+/// Routes that need no token and must not wait for anything.
+fn free() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(cluster::is_alive))
+        .routes(routes!(cluster::describe_api))
 }
 
 /// Routes that answer at once.
 fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::default()
-        .routes(routes!(login::log_in))
         .routes(routes!(login::log_out))
         .routes(routes!(login::who_am_i))
         .routes(routes!(jobs::list_jobs, submit::submit_job))
@@ -90,15 +104,12 @@ fn quick() -> OpenApiRouter<App> {
         .routes(routes!(raft::put_head))
         .routes(routes!(raft::transfer_leadership))
         .routes(routes!(settings::show_settings, settings::put_settings))
-        .routes(routes!(cluster::show_cluster))
-        .routes(routes!(cluster::is_ready))
 }
 
-/// Routes whose answers wait for news, and the sign of life, which must not wait for anything.
+/// Routes whose answers wait for news.
 fn lasting() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(jobs::wait_job))
         .routes(routes!(logs::job_logs))
         .routes(routes!(events::follow_events))
-        .routes(routes!(cluster::is_alive))
 }

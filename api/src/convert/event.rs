@@ -25,6 +25,22 @@ pub(crate) fn owner(event: &EventKind) -> Option<&UserName> {
     }
 }
 
+/// The word for a kind of news.
+pub(crate) fn kind_of(event: &EventKind) -> &'static str {
+    match event {
+        EventKind::JobsSubmitted { .. } => kind::JOB_SUBMITTED,
+        EventKind::CancelRequested { .. } => kind::JOB_CANCEL,
+        EventKind::JobEnded { .. } => kind::JOB_ENDED,
+        EventKind::AttemptPlaced { .. } => kind::ATTEMPT_PLACED,
+        EventKind::AttemptStarted { .. } => kind::ATTEMPT_STARTED,
+        EventKind::AttemptEnded { .. } => kind::ATTEMPT_ENDED,
+        EventKind::NodeJoined { .. } => kind::NODE_JOINED,
+        EventKind::NodeHealth { .. } => kind::NODE_HEALTH,
+        EventKind::NodeDrain { .. } => kind::NODE_DRAIN,
+        EventKind::NodeRemoved { .. } => kind::NODE_REMOVED,
+    }
+}
+
 /// One of the events of an entry. `state` gives the nodes their names.
 pub(crate) fn event(state: &State, entry: &Event, part: usize, news: &EventKind) -> Seen {
     let node_name = |id: NodeId| {
@@ -36,29 +52,26 @@ pub(crate) fn event(state: &State, entry: &Event, part: usize, news: &EventKind)
         part: u32::try_from(part).unwrap_or(u32::MAX),
         at: time(entry.at),
         owner: owner(news).map(|owner| owner.0.clone()),
+        kind: kind_of(news).into(),
         ..Seen::default()
     };
-    let of_attempt = |kind: &str, attempt: AttemptId, node: NodeId| Seen {
-        kind: kind.into(),
+    let of_attempt = |attempt: AttemptId, node: NodeId| Seen {
         job: Some(attempt.task.job.0),
         attempt: Some(attempt.to_string()),
         node: node_name(node),
         ..base.clone()
     };
-    let of_node = |kind: &str, node: Option<String>| Seen {
-        kind: kind.into(),
+    let of_node = |node: Option<String>| Seen {
         node,
         ..base.clone()
     };
     match news {
         EventKind::JobsSubmitted { first, count, .. } => Seen {
-            kind: kind::JOB_SUBMITTED.into(),
             job: Some(first.0),
             count: Some(*count),
             ..base
         },
         EventKind::CancelRequested { job, by, .. } => Seen {
-            kind: kind::JOB_CANCEL.into(),
             job: Some(job.0),
             by: Some(by.0.clone()),
             ..base
@@ -66,17 +79,12 @@ pub(crate) fn event(state: &State, entry: &Event, part: usize, news: &EventKind)
         EventKind::JobEnded {
             job, outcome: how, ..
         } => Seen {
-            kind: kind::JOB_ENDED.into(),
             job: Some(job.0),
             state: Some(outcome(*how)),
             ..base
         },
-        EventKind::AttemptPlaced { attempt, node, .. } => {
-            of_attempt(kind::ATTEMPT_PLACED, *attempt, *node)
-        }
-        EventKind::AttemptStarted { attempt, node, .. } => {
-            of_attempt(kind::ATTEMPT_STARTED, *attempt, *node)
-        }
+        EventKind::AttemptPlaced { attempt, node, .. }
+        | EventKind::AttemptStarted { attempt, node, .. } => of_attempt(*attempt, *node),
         EventKind::AttemptEnded {
             attempt,
             node,
@@ -88,17 +96,18 @@ pub(crate) fn event(state: &State, entry: &Event, part: usize, news: &EventKind)
             state: Some(outcome(*how)),
             exit_code: *code,
             requeued: Some(*requeued),
-            ..of_attempt(kind::ATTEMPT_ENDED, *attempt, *node)
+            ..of_attempt(*attempt, *node)
         },
-        EventKind::NodeJoined { name, .. } => of_node(kind::NODE_JOINED, Some(name.clone())),
-        EventKind::NodeRemoved { name, .. } => of_node(kind::NODE_REMOVED, Some(name.clone())),
+        EventKind::NodeJoined { name, .. } | EventKind::NodeRemoved { name, .. } => {
+            of_node(Some(name.clone()))
+        }
         EventKind::NodeHealth { node, health } => Seen {
             health: Some(health_word(*health).into()),
-            ..of_node(kind::NODE_HEALTH, node_name(*node))
+            ..of_node(node_name(*node))
         },
         EventKind::NodeDrain { node, reason } => Seen {
             reason: reason.clone(),
-            ..of_node(kind::NODE_DRAIN, node_name(*node))
+            ..of_node(node_name(*node))
         },
     }
 }

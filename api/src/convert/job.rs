@@ -26,7 +26,7 @@ pub(crate) fn live(state: &State, job: &Job, now: Timestamp, depth: Depth) -> se
     let attempt = job.attempt();
     let past = job.past.iter().map(|end| past_attempt(job.id, end));
     let current = attempt.map(|attempt| current_attempt(state, job, attempt));
-    let last = current.clone().or_else(|| past.clone().last());
+    let last = current.clone().or_else(|| past.clone().next_back());
     let reason = match depth {
         Depth::Row => None,
         Depth::RowWithReason | Depth::Whole => reason(state, job, now),

@@ -5,14 +5,18 @@ use api_types::job_request::{
     DEFAULT_CPU, DEFAULT_GRACE_SECONDS, DEFAULT_MEMORY_BYTES, JobRequest,
 };
 use api_types::problem::FieldProblem;
-use model::limits::NAME_BYTES_MAX;
+use model::limits::{self, NAME_BYTES_MAX};
 use model::spec::{JobSpec, OnLost, Program, PullPolicy, VolumeUse};
 use model::{Bytes, MilliCpus, Millis, Resources};
 
 /// What the log shall keep, or everything that is wrong with the request. Fields are named with
 /// `prefix` in front, which is empty or like `jobs[3].`.
 pub(crate) fn spec(request: JobRequest, prefix: &str) -> Result<JobSpec, Vec<FieldProblem>> {
-    let mut problems = Vec::new();
+    let mut problems = too_many(&request, prefix);
+    if !problems.is_empty() {
+        // What else is wrong would take long to find out and longer to tell.
+        return Err(problems);
+    }
     if request.script.is_some() && !request.argv.is_empty() {
         let message = "script and argv are both given";
         problems.push(problem(
@@ -53,7 +57,7 @@ pub(crate) fn spec(request: JobRequest, prefix: &str) -> Result<JobSpec, Vec<Fie
         },
         env: request.env.into_iter().collect(),
         resources: Resources {
-            cpu: millis.unwrap_or(model::limits::CPU_MIN),
+            cpu: millis.unwrap_or(limits::CPU_MIN),
             memory: Bytes(request.memory_bytes.unwrap_or(DEFAULT_MEMORY_BYTES)),
         },
         wall_limit: request.wall_limit_seconds.map(Millis::seconds),
@@ -72,6 +76,52 @@ pub(crate) fn spec(request: JobRequest, prefix: &str) -> Result<JobSpec, Vec<Fie
     } else {
         Err(problems)
     }
+}
+
+/// The lists that are longer than a job may have.
+fn too_many(request: &JobRequest, prefix: &str) -> Vec<FieldProblem> {
+    let lists = [
+        (
+            "tags",
+            request.tags.len(),
+            limits::TAGS_MAX,
+            "use fewer tags",
+        ),
+        (
+            "args",
+            request.args.len(),
+            limits::ARGV_MAX,
+            "pass long lists in a file",
+        ),
+        (
+            "argv",
+            request.argv.len(),
+            limits::ARGV_MAX,
+            "pass long lists in a file",
+        ),
+        (
+            "env",
+            request.env.len(),
+            limits::ENV_MAX,
+            "pass long lists in a file",
+        ),
+        (
+            "volumes",
+            request.volumes.len(),
+            limits::JOB_VOLUMES_MAX,
+            "ask for fewer volumes",
+        ),
+    ];
+    let over = lists.into_iter().filter(|(_, count, most, _)| count > most);
+    let told = over.map(|(field, count, most, remedy)| {
+        problem(
+            prefix,
+            field,
+            &format!("{count} of them, at most {most}"),
+            remedy,
+        )
+    });
+    told.collect()
 }
 
 /// A request that would make the same job again.
@@ -131,7 +181,9 @@ fn milli_cpus(cpu: f64) -> Option<MilliCpus> {
         reason = "checked to be within the range"
     )]
     let whole = thousandths as u64;
-    (thousandths >= 0.0 && thousandths < 1e15).then_some(MilliCpus(whole))
+    (0.0..1e15)
+        .contains(&thousandths)
+        .then_some(MilliCpus(whole))
 }
 
 /// A name for a job that has none: its program, or its image.

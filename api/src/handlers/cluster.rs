@@ -1,12 +1,16 @@
 //! What a stranger may know: the cluster's name and authority, and whether this head is well.
 
+use std::sync::OnceLock;
+
 use api_types::cluster::{ClusterInfo, Head, Ready};
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode, header};
 use model::node::{HeadIntent, NodeRole};
 
 use crate::app::App;
 use crate::limits::READY_WAIT;
+use crate::problem::public_text;
+use crate::router;
 use crate::secret::hex;
 
 /// The cluster's name, heads and certificate authority. Needs no token.
@@ -47,6 +51,17 @@ pub(crate) async fn is_alive() -> &'static str {
     "ok\n"
 }
 
+/// This description. Needs no token.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "cluster",
+    responses((status = 200, body = serde_json::Value, description = "OpenAPI 3.1")),
+)]
+pub(crate) async fn describe_api() -> ([(HeaderName, &'static str); 1], &'static str) {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT.get_or_init(router::openapi_text);
+    ([(header::CONTENT_TYPE, "application/json")], text)
+}
+
 /// Whether changes can be served here: the quorum answers. Needs no token.
 #[utoipa::path(
     get, path = "/readyz", tag = "cluster",
@@ -55,7 +70,7 @@ pub(crate) async fn is_alive() -> &'static str {
 pub(crate) async fn is_ready(State(app): State<App>) -> (StatusCode, axum::Json<Ready>) {
     let mut reasons = Vec::new();
     if let Err(error) = app.barrier(READY_WAIT).await {
-        reasons.push(error.to_string());
+        reasons.push(public_text(&error));
     }
     if !app.log().read().is_initialised() {
         reasons.push("this head has not received the cluster's state yet".into());

@@ -15,6 +15,7 @@ use model::job::EndedJob;
 use model::limits::{CANCEL_MAX, GRACE_MAX};
 use model::log::EndedSearch;
 use model::query::JobFilter;
+use model::spec::is_plain_name;
 use model::{JobId, Millis};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -127,6 +128,11 @@ fn owner(caller: &Caller, query: &JobQuery) -> Result<Option<UserName>, Refused>
         Some(_) if everybody => {
             let message = "all and user are both given";
             Err(Refused::invalid("user", message, "give either user or all"))
+        }
+        Some(name) if !is_plain_name(name) => {
+            let message = "is no name of a user";
+            let remedy = "letters, digits, `.`, `_` and `-`, at most 128 bytes";
+            Err(Refused::invalid("user", message, remedy))
         }
         Some(name) if caller.sees(&UserName::from(name.as_str())) => Ok(Some(name.as_str().into())),
         None if !everybody => Ok(Some(caller.name().clone())),
@@ -440,7 +446,7 @@ pub(crate) async fn give_up_job(
 ) -> Result<axum::Json<Job>, Refused> {
     caller.needs(Role::Operator)?;
     let by = caller.name().clone();
-    app.change(Command::ConfirmLost(ConfirmLost { job, by }))
+    app.change_then_read(Command::ConfirmLost(ConfirmLost { job, by }))
         .await?;
     let seen = app.look();
     let found = find(&app, &seen, &caller, job).await?;

@@ -1,7 +1,7 @@
 //! Logging in, logging out, and asking who one is.
 
 use api_types::login::{LoginAnswer, LoginRequest, WhoAmI};
-use api_types::problem::code;
+use api_types::problem::{MEDIA_TYPE, Problem, code};
 use axum::extract::State;
 use axum::http::StatusCode;
 use model::account::{Token, TokenId, User, UserName};
@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::auth::{self, Caller, Origin};
 use crate::convert;
 use crate::extract::Json;
-use crate::limits::{BARRIER_WAIT, LOGIN_SECONDS};
+use crate::limits::{BARRIER_WAIT, LOGIN_SECONDS, STRANGER_BYTES_MAX};
 use crate::problem::Refused;
 use crate::secret;
 
@@ -24,12 +24,20 @@ const LABEL: &str = "login";
 /// A one-time password opens one login only, and only together with a new password.
 #[utoipa::path(
     post, path = "/login", tag = "login", request_body = LoginRequest,
-    responses((status = 200, body = LoginAnswer)),
+    responses(
+        (status = 200, body = LoginAnswer),
+        (status = 401, body = Problem, content_type = MEDIA_TYPE,
+            description = "User name or password is wrong"),
+        (status = 403, body = Problem, content_type = MEDIA_TYPE,
+            description = "The password needs a new one, or the account is disabled"),
+        (status = 429, body = Problem, content_type = MEDIA_TYPE,
+            description = "Too many failures; `Retry-After` says when to try again"),
+    ),
 )]
 pub(crate) async fn log_in(
     State(app): State<App>,
     Origin(address): Origin,
-    Json(request): Json<LoginRequest>,
+    Json(request): Json<LoginRequest, STRANGER_BYTES_MAX>,
 ) -> Result<axum::Json<LoginAnswer>, Refused> {
     // An account may be younger than what this head has applied.
     app.barrier(BARRIER_WAIT).await?;

@@ -11,10 +11,10 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use model::log::LogError;
 use model::{AttemptId, JobId, NodeId};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::jobs::{Found, find};
 use crate::app::{App, Seen};
@@ -22,7 +22,7 @@ use crate::auth::Caller;
 use crate::extract::{JobNumber, Params};
 use crate::gate::Lasting;
 use crate::host::{HostError, Output, OutputKind, OutputRequest, OutputStart};
-use crate::limits::{NODE_WAIT, WAIT_SECONDS_MAX};
+use crate::limits::{NODE_WAIT, STREAM_ALIVE_EVERY, WAIT_SECONDS_MAX};
 use crate::problem::Refused;
 
 /// Read what a job writes.
@@ -64,13 +64,23 @@ pub(crate) async fn job_logs(
     let opened = timeout(NODE_WAIT, app.host().output(request)).await;
     let late = || HostError::Unreachable("no answer in time".into());
     let Output { offset, chunks } = opened.unwrap_or_else(|_| Err(late()))?;
-    let stopping = app.clone();
-    let stopped = Box::pin(async move { stopping.stopping().await });
     let held = Held {
-        chunks: chunks.take_until(stopped),
+        chunks,
+        over: Box::pin(over(app, caller).fuse()),
         _place: place,
     };
     Ok(answer(Some(attempt), offset, Body::from_stream(held)))
+}
+
+/// Resolves when nothing more may be sent: the server stops, or the token has ended.
+async fn over(app: App, caller: Caller) -> HostError {
+    while caller.still_valid(&app.log().read(), app.now()) {
+        tokio::select! {
+            () = app.stopping() => return LogError::Stopped.into(),
+            () = sleep(STREAM_ALIVE_EVERY) => {}
+        }
+    }
+    HostError::Refused("the token has ended".into())
 }
 
 fn answer(attempt: Option<AttemptId>, offset: u64, body: Body) -> Response {
@@ -150,19 +160,21 @@ fn attempts(found: &Found) -> Vec<(u32, NodeId)> {
         .collect()
 }
 
-/// A stream that keeps its place until it ends or is dropped.
-struct Held<S> {
-    chunks: S,
+/// A stream that keeps its place until it ends or is dropped. When it may not go on it breaks, so
+/// that nobody takes what was sent for the whole.
+struct Held<O> {
+    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, HostError>> + Send>>,
+    over: Pin<Box<O>>,
     _place: Lasting,
 }
 
-impl<S> Stream for Held<S>
-where
-    S: Stream<Item = Result<Bytes, HostError>> + Unpin,
-{
+impl<O: Future<Output = HostError>> Stream for Held<O> {
     type Item = Result<Bytes, HostError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Poll::Ready(why) = self.over.as_mut().poll(context) {
+            return Poll::Ready(Some(Err(why)));
+        }
         self.chunks.poll_next_unpin(context)
     }
 }

@@ -95,7 +95,7 @@ async fn set_drain(
     caller.needs(Role::Operator)?;
     let node = find_node(&app.log().read(), name)?.id;
     let state = app
-        .change(Command::DrainNode(DrainNode { node, reason }))
+        .change_then_read(Command::DrainNode(DrainNode { node, reason }))
         .await?;
     node_answer(app, &state, node)
 }

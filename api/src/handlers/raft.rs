@@ -49,7 +49,7 @@ pub(crate) async fn put_head(
     let node = find_node(&app.log().read(), &name)?.id;
     let intent = convert::node::asked_intent(request.intent);
     let state = app
-        .change(Command::SetHeadIntent(SetHeadIntent { node, intent }))
+        .change_then_read(Command::SetHeadIntent(SetHeadIntent { node, intent }))
         .await?;
     node_answer(&app, &state, node)
 }

@@ -40,6 +40,6 @@ pub(crate) async fn put_settings(
             "change the length as the message says",
         ));
     }
-    let state = app.change(Command::SetTimings(timings)).await?;
+    let state = app.change_then_read(Command::SetTimings(timings)).await?;
     Ok(axum::Json(convert::node::settings(state.policy())))
 }

@@ -175,18 +175,17 @@ fn check_sizes(specs: &[JobSpec], prefix: fn(usize) -> String) -> Result<(), Ref
     Ok(())
 }
 
-/// The first field that asks for each volume, under the name that a rejection gives it.
+/// Every field that asks for a volume, with the name that a rejection gives it.
 fn volume_fields(specs: &[JobSpec], prefix: fn(usize) -> String) -> Vec<(String, String)> {
-    let mut fields: Vec<(String, String)> = Vec::new();
-    for (at, spec) in specs.iter().enumerate() {
-        for (number, volume) in spec.volumes.iter().enumerate() {
-            let name = format!("volume {}", volume.name);
-            if !fields.iter().any(|(known, _)| *known == name) {
-                fields.push((name, format!("{}volumes[{number}].name", prefix(at))));
-            }
-        }
-    }
-    fields
+    let jobs = specs.iter().enumerate();
+    let fields = jobs.flat_map(|(at, spec)| {
+        let volumes = spec.volumes.iter().enumerate();
+        volumes.map(move |(number, volume)| {
+            let field = format!("{}volumes[{number}].name", prefix(at));
+            (format!("volume {}", volume.name), field)
+        })
+    });
+    fields.collect()
 }
 
 fn rejected(why: Rejection, volumes: &[(String, String)]) -> Refused {

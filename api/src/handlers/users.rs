@@ -95,7 +95,7 @@ pub(crate) async fn put_user(
         unix_ids,
         disabled: request.disabled,
     };
-    let state = app.change(Command::PutUser(put)).await?;
+    let state = app.change_then_read(Command::PutUser(put)).await?;
     let user = state.user(&name).ok_or_else(|| no_user(&name))?;
     Ok(axum::Json(convert::account::user(user)))
 }

@@ -79,6 +79,20 @@ pub mod kind {
     pub const NODE_DRAIN: &str = "node.drain";
     /// A node was removed: `node`.
     pub const NODE_REMOVED: &str = "node.removed";
+
+    /// All of them.
+    pub const ALL: [&str; 10] = [
+        JOB_SUBMITTED,
+        JOB_CANCEL,
+        JOB_ENDED,
+        ATTEMPT_PLACED,
+        ATTEMPT_STARTED,
+        ATTEMPT_ENDED,
+        NODE_JOINED,
+        NODE_HEALTH,
+        NODE_DRAIN,
+        NODE_REMOVED,
+    ];
 }
 
 /// Parameters of `GET /events`.

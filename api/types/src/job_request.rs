@@ -1,8 +1,10 @@
 //! What a client sends to have jobs run or ended.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// The description of a job: the body of `POST /jobs`, a job file of `goctl submit -f`, and what
@@ -102,7 +104,37 @@ pub struct VolumeUse {
 #[serde(deny_unknown_fields)]
 pub struct JobBatch {
     /// 1 to 10,000 jobs.
+    #[serde(deserialize_with = "bounded")]
     pub jobs: Vec<JobRequest>,
+}
+
+/// Jobs of one batch, at most.
+pub const BATCH_MAX: usize = 10_000;
+
+/// Reads no more jobs than a batch may have: a short text can stand for very many empty ones.
+fn bounded<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<JobRequest>, D::Error> {
+    struct Jobs;
+
+    impl<'de> Visitor<'de> for Jobs {
+        type Value = Vec<JobRequest>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {BATCH_MAX} jobs")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut jobs = Vec::new();
+            while let Some(job) = list.next_element()? {
+                if jobs.len() == BATCH_MAX {
+                    return Err(A::Error::invalid_length(BATCH_MAX + 1, &self));
+                }
+                jobs.push(job);
+            }
+            Ok(jobs)
+        }
+    }
+
+    from.deserialize_seq(Jobs)
 }
 
 /// Answer to `POST /jobs`: the job is on the disks of a quorum and will not be forgotten.
