@@ -68,6 +68,7 @@ pub fn loopback_up() -> io::Result<()> {
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
         *to = from.cast_signed();
     }
+    #[allow(clippy::cast_possible_truncation, reason = "both are below 2^15")]
     let flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
     request.ifr_ifru.ifru_flags = flags;
     let socket = std::os::fd::AsRawFd::as_raw_fd(&socket);

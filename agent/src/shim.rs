@@ -239,12 +239,12 @@ impl Attempt {
         // Process 1 ends only when nothing of its namespace is left.
         waitpid(self.init, None)?;
         let lost = [out.finish(), err.finish()];
-        let record = conclude(end, group, lost.into_iter().find_map(Result::err));
+        let record = conclude(end.as_ref(), group, lost.into_iter().find_map(Result::err));
         Ok((Some(record), self.held))
     }
 }
 
-fn conclude(end: Option<Word>, group: &Group, output_lost: Option<String>) -> ExitRecord {
+fn conclude(end: Option<&Word>, group: &Group, output_lost: Option<String>) -> ExitRecord {
     let paths = group.paths();
     let (usage, oom_killed) = match &paths {
         Ok(paths) => (paths.read(), paths.oom_kills().is_ok_and(|kills| kills > 0)),
@@ -254,8 +254,8 @@ fn conclude(end: Option<Word>, group: &Group, output_lost: Option<String>) -> Ex
     let (exit, engine_failed) = match end {
         Some(Word::Ended { code, signal }) => (
             Exit {
-                code: Some(code),
-                signal,
+                code: Some(*code),
+                signal: *signal,
                 oom_killed,
             },
             false,

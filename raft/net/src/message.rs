@@ -111,9 +111,18 @@ pub struct OutputCall {
     /// Which of the two.
     pub stream: OutputStream,
     /// The first byte wanted.
-    pub offset: u64,
+    pub start: OutputStart,
     /// Wait for more until the attempt has ended.
     pub follow: bool,
+}
+
+/// Where reading an output begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum OutputStart {
+    /// So many bytes behind the first.
+    Offset(u64),
+    /// So many bytes before the end as it is now, or at the first byte if there are fewer.
+    BeforeEnd(u64),
 }
 
 /// The two streams that a program writes.
@@ -130,7 +139,10 @@ pub enum OutputStream {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum OutputAnswer {
     /// Bytes follow.
-    Found,
+    Found {
+        /// The position of the first of them, counted from 0.
+        offset: u64,
+    },
     /// The node does not have that attempt's output (any more).
     Missing,
 }

@@ -139,7 +139,10 @@ fn users_reach_a_head_under_its_names_and_no_agent_under_any() {
     assert!(https_accepted(&cluster, &head, "127.0.0.1"));
     assert!(!https_accepted(&cluster, &head, "other.example"));
     let agent = cluster.agent(2);
-    assert!(!https_accepted(&cluster, &agent, "head.example"));
+    let own = cluster.head_name(2).replace("head", "agent");
+    for name in ["head.example", own.as_str()] {
+        assert!(!https_accepted(&cluster, &agent, name), "{name}");
+    }
     assert!(!https_accepted(
         &cluster,
         &Cluster::new(1).head(1),

@@ -1,0 +1,215 @@
+//! A head as its REST API sees it: the log, and what nodes answer when they are asked about
+//! attempts.
+//!
+//! Questions go over the session that every agent has with every head, so no head asks another.
+
+use std::sync::Arc;
+
+use api::host::{
+    ClusterCa, Host, HostError, Output, OutputKind, OutputRequest, OutputStart, RaftMember,
+    RaftRole, RaftStatus,
+};
+use futures_util::stream;
+use model::account::TokenId;
+use model::job::Usage;
+use model::log::{Later, Log, LogError};
+use model::node::NodeRole;
+use model::{AttemptId, NodeId, Timestamp};
+use net::message::{self, Opening, OutputAnswer, OutputCall, OutputStream, UsageAnswer};
+use net::{FrameReceiver, FrameSender, NetError, Stream};
+use raft::RaftError;
+use tokio::time::{Duration, timeout};
+
+use crate::sessions::Sessions;
+use crate::token::JoinText;
+use crate::{clock, leader};
+
+/// How long a node may take to begin an answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the REST API of a running head works with.
+pub struct PeerHost {
+    raft: raft::Handle,
+    sessions: Arc<Sessions>,
+    ca: ClusterCa,
+}
+
+impl PeerHost {
+    /// The host of one running head.
+    pub fn new(raft: raft::Handle, sessions: Arc<Sessions>, ca: &net::tls::Ca) -> PeerHost {
+        let ca = ClusterCa {
+            pem: ca.cert_pem(),
+            sha256: ca.fingerprint(),
+        };
+        PeerHost { raft, sessions, ca }
+    }
+
+    /// Puts one question to a node and waits for the first frame of its answer.
+    async fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        node: NodeId,
+        question: Opening,
+    ) -> Result<(T, Stream), HostError> {
+        let session = self.sessions.get(node);
+        let session = session.ok_or_else(|| {
+            HostError::Unreachable(format!("node {node} has no session with this head"))
+        })?;
+        let asked = async {
+            let mut stream = session.connection.open().await?;
+            stream.sender.send(&question).await?;
+            let answer = stream.receiver.receive::<T>().await?;
+            let answer = answer.ok_or_else(|| NetError::Closed("it ended early".into()))?;
+            Ok::<_, NetError>((answer, stream))
+        };
+        match timeout(ANSWER_WITHIN, asked).await {
+            Ok(Ok(answered)) => Ok(answered),
+            Ok(Err(error)) => Err(HostError::Unreachable(error.to_string())),
+            Err(_) => {
+                let seconds = ANSWER_WITHIN.as_secs();
+                Err(HostError::Unreachable(format!(
+                    "no answer from node {node} in {seconds} s"
+                )))
+            }
+        }
+    }
+
+    async fn open_output(&self, request: OutputRequest) -> Result<Output, HostError> {
+        let call = OutputCall {
+            attempt: request.attempt,
+            stream: match request.kind {
+                OutputKind::Stdout => OutputStream::Stdout,
+                OutputKind::Stderr => OutputStream::Stderr,
+            },
+            start: match request.start {
+                OutputStart::Offset(offset) => message::OutputStart::Offset(offset),
+                OutputStart::BeforeEnd(count) => message::OutputStart::BeforeEnd(count),
+            },
+            follow: request.follow,
+        };
+        let (answer, stream) = self
+            .ask::<OutputAnswer>(request.node, Opening::Output(call))
+            .await?;
+        match answer {
+            OutputAnswer::Missing => Err(HostError::Missing),
+            OutputAnswer::Found { offset } => Ok(Output {
+                offset,
+                chunks: chunks(stream),
+            }),
+        }
+    }
+
+    async fn ask_usage(
+        &self,
+        attempt: AttemptId,
+        node: NodeId,
+    ) -> Result<Option<Usage>, HostError> {
+        let (answer, _) = self
+            .ask::<UsageAnswer>(node, Opening::Usage(attempt))
+            .await?;
+        Ok(answer.0)
+    }
+}
+
+/// The frames of an answer. The way out is kept open with them: dropping both ends the sending.
+fn chunks(stream: Stream) -> std::pin::Pin<Box<dyn futures_util::Stream<Item = Chunk> + Send>> {
+    let halves: Option<(FrameSender, FrameReceiver)> = Some((stream.sender, stream.receiver));
+    Box::pin(stream::unfold(halves, async |halves| {
+        let (sender, mut receiver) = halves?;
+        match receiver.receive_bytes().await {
+            Ok(Some(bytes)) => Some((Ok(bytes), Some((sender, receiver)))),
+            Ok(None) => None,
+            Err(error) => Some((Err(HostError::Unreachable(error.to_string())), None)),
+        }
+    }))
+}
+
+type Chunk = Result<bytes::Bytes, HostError>;
+
+impl Host for PeerHost {
+    fn log(&self) -> Arc<dyn Log> {
+        Arc::new(self.raft.clone())
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::wall()
+    }
+
+    fn output(&self, request: OutputRequest) -> Later<'_, Result<Output, HostError>> {
+        Box::pin(self.open_output(request))
+    }
+
+    fn usage(
+        &self,
+        attempt: AttemptId,
+        node: NodeId,
+    ) -> Later<'_, Result<Option<Usage>, HostError>> {
+        Box::pin(self.ask_usage(attempt, node))
+    }
+
+    fn raft_status(&self) -> RaftStatus {
+        seen_by_users(self.raft.status())
+    }
+
+    fn transfer_leadership(&self, to: Option<NodeId>) -> Later<'_, Result<(), HostError>> {
+        Box::pin(async move {
+            let leader = self.raft.status().leader;
+            if leader != Some(self.raft.status().node) {
+                return Err(HostError::NotLeading(leader));
+            }
+            self.raft.transfer_leadership(to).await.map_err(refusal)
+        })
+    }
+
+    fn cluster_ca(&self) -> ClusterCa {
+        self.ca.clone()
+    }
+
+    fn encode_join_token(&self, id: &TokenId, secret: &str, role: NodeRole) -> String {
+        let heads = leader::head_addresses(&self.raft.read());
+        let heads = heads.into_iter().map(|head| head.addr).collect();
+        let (id, secret) = (id.0.to_string(), secret.to_owned());
+        JoinText {
+            role,
+            ca: self.ca.sha256,
+            id,
+            secret,
+            heads,
+        }
+        .encode()
+    }
+}
+
+fn refusal(error: RaftError) -> HostError {
+    match error {
+        RaftError::TimedOut(_) => HostError::Log(LogError::Unknown),
+        other => HostError::Refused(other.to_string()),
+    }
+}
+
+fn seen_by_users(status: raft::RaftStatus) -> RaftStatus {
+    let member = |member: raft::Member| RaftMember {
+        node: member.node,
+        addr: member.addr,
+        voter: member.voter,
+        matched: member.matched.map(model::LogIndex),
+        lag: member.lag,
+    };
+    RaftStatus {
+        node: status.node,
+        term: status.term,
+        leader: status.leader,
+        role: match status.role {
+            raft::Role::Leader => RaftRole::Leader,
+            raft::Role::Follower => RaftRole::Follower,
+            raft::Role::Candidate => RaftRole::Candidate,
+            raft::Role::Learner => RaftRole::Learner,
+            raft::Role::Stopped => RaftRole::Shutdown,
+        },
+        last_log: status.last_log,
+        committed: status.committed,
+        applied: status.applied,
+        snapshot: status.snapshot,
+        millis_since_quorum_ack: status.millis_since_quorum_ack,
+        members: status.members.into_iter().map(member).collect(),
+    }
+}

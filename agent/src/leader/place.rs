@@ -1,0 +1,30 @@
+//! Placing: whenever the state moves on, the scheduler is asked and its plan proposed.
+
+use std::time::Duration;
+
+use model::log::Log;
+use model::{Command, Reply};
+
+use super::Duty;
+use crate::clock;
+
+/// How often the scheduler is asked although nothing has moved: tasks may wait for a moment.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+pub(super) async fn run(duty: Duty) {
+    loop {
+        let index = duty.raft.applied();
+        let state = duty.raft.read();
+        let plan = scheduler::plan(&state, clock::wall());
+        drop(state);
+        let mut placed = false;
+        if !plan.placements.is_empty() {
+            let reply = duty.propose(Command::CommitPlan(plan)).await;
+            placed = matches!(reply, Some(Reply::Planned { accepted: 1.., .. }));
+        }
+        if !placed {
+            // Time alone can make a task ready; either is reason enough to look again.
+            let _ = tokio::time::timeout(LOOK_AGAIN, duty.raft.moved_past(index)).await;
+        }
+    }
+}

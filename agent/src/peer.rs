@@ -1,0 +1,305 @@
+//! One running node: wires the log, the leader's duties, the REST API and the agent together,
+//! and ends them in order.
+//!
+//! There are no rules here. Whatever fails for good (the log's disk, the journal) ends the
+//! process: it must not go on as if it remembered.
+
+mod choice;
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use model::node::{NodeFacts, NodeRole};
+use model::{Bytes, MilliCpus, NodeId, Resources};
+use net::tls::Ca;
+use net::{Channel, Connection, Endpoint};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::birth;
+use crate::config::{Config, RuntimeConfig};
+use crate::error::AgentError;
+use crate::host::PeerHost;
+use crate::identity::{self, DataDir, NodeFile};
+use crate::journal::{Journal, JournalError};
+use crate::leader::Leader;
+use crate::lease::Lease;
+use crate::runner::{Options, Runner};
+use crate::sessions::Sessions;
+use crate::uplink::{Parts, Uplink};
+
+/// Join calls that are served at the same time.
+const JOINS_MAX: usize = 16;
+/// How often directories of old attempts are swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// What a head is made of.
+struct Head {
+    raft: raft::Handle,
+    sessions: Arc<Sessions>,
+    leader: Arc<Leader>,
+    ca: Arc<Ca>,
+    joins: Arc<Semaphore>,
+}
+
+/// Serves until `stop` resolves, then ends in order. `ready` is told when the node serves.
+///
+/// # Errors
+/// [`AgentError`]: what kept it from starting, or ended it.
+pub async fn run(
+    config: Config,
+    ready: impl FnOnce(),
+    stop: impl Future<Output = ()>,
+) -> Result<(), AgentError> {
+    let dir = DataDir(config.node.data_dir.clone());
+    if !dir.is_taken() {
+        return Err(AgentError::NoNode { path: dir.0 });
+    }
+    dir.create()?;
+    let file = dir.load()?;
+    let identity = dir.identity(&file)?;
+    tracing::info!(
+        node = file.node,
+        name = file.name,
+        head = file.head,
+        "starting"
+    );
+    let mut tasks = JoinSet::new();
+    let (failed, mut failures) = mpsc::channel(1);
+
+    let endpoint = if file.head {
+        Endpoint::bind(config.node.peer_listen, &identity)?
+    } else {
+        Endpoint::dialer(&identity)?
+    };
+    let endpoint = Arc::new(endpoint);
+    let (end_api, api_ends) = watch::channel(false);
+    let head = if file.head {
+        let head = Arc::new(start_head(&config, &dir, &file, endpoint.clone()).await?);
+        tasks.spawn(accept(endpoint.clone(), head.clone()));
+        tasks.spawn(head.leader.clone().run());
+        tasks.spawn(serve_api(&config, &identity, &head, api_ends)?);
+        Some(head)
+    } else {
+        None
+    };
+    let uplink = start_agent(&config, &dir, file, endpoint.clone(), failed).await?;
+    tasks.spawn(uplink.clone().run());
+    ready();
+
+    let storage_failed = async {
+        match &head {
+            Some(head) => head.raft.failed().await,
+            None => std::future::pending().await,
+        }
+    };
+    let ended = tokio::select! {
+        () = stop => Ok(()),
+        error = storage_failed => Err(AgentError::Raft(error)),
+        Some(error) = failures.recv() => Err(AgentError::Journal(error)),
+        Some(task) = tasks.join_next() => Err(task_ended(task)),
+    };
+    tracing::info!("ending");
+    end_api.send_replace(true);
+    if let (Some(head), Ok(())) = (&head, &ended) {
+        head.raft.shutdown().await?;
+    }
+    tasks.shutdown().await;
+    endpoint.close();
+    ended
+}
+
+type TaskEnd = Result<(), tokio::task::JoinError>;
+
+fn task_ended(task: TaskEnd) -> AgentError {
+    let why = match task {
+        Ok(()) => "a part of the node ended by itself".into(),
+        Err(error) => format!("a part of the node failed: {error}"),
+    };
+    AgentError::Runtime { why }
+}
+
+async fn start_head(
+    config: &Config,
+    dir: &DataDir,
+    file: &NodeFile,
+    endpoint: Arc<Endpoint>,
+) -> Result<Head, AgentError> {
+    let ca = Ca::from_pem(&identity::read(&dir.ca())?, &identity::read(&dir.ca_key())?)?;
+    let node = NodeId(file.node);
+    let raft = raft::Handle::start(birth::raft_config(config, dir, node), endpoint).await?;
+    let (sessions, reports) = Sessions::new();
+    let leader = Leader::new(raft.clone(), sessions.clone(), reports);
+    let joins = Arc::new(Semaphore::new(JOINS_MAX));
+    Ok(Head {
+        raft,
+        sessions,
+        leader,
+        ca: Arc::new(ca),
+        joins,
+    })
+}
+
+/// Hands every authenticated connection to the part that it speaks to.
+async fn accept(endpoint: Arc<Endpoint>, head: Arc<Head>) {
+    let mut serving = JoinSet::new();
+    loop {
+        tokio::select! {
+            connection = endpoint.accept() => match connection {
+                Some(connection) => {
+                    serving.spawn(serve(head.clone(), connection));
+                }
+                None => return,
+            },
+            Some(_) = serving.join_next() => {}
+        }
+    }
+}
+
+async fn serve(head: Arc<Head>, connection: Connection) {
+    match connection.channel() {
+        Channel::Raft => head.raft.serve(connection).await,
+        Channel::Agent => {
+            head.sessions
+                .clone()
+                .serve(connection, head.leader.clone())
+                .await;
+        }
+        Channel::Join => {
+            if let Ok(_permit) = head.joins.try_acquire() {
+                birth::admit(connection, Arc::new(head.raft.clone()), head.ca.clone()).await;
+            } else {
+                connection.close("too many nodes join at the same time; try again");
+            }
+        }
+    }
+}
+
+fn serve_api(
+    config: &Config,
+    identity: &net::Identity,
+    head: &Head,
+    mut ends: watch::Receiver<bool>,
+) -> Result<impl Future<Output = ()> + Send + use<>, AgentError> {
+    let addr = config.node.api_listen;
+    let listener = TcpListener::bind(addr).map_err(AgentError::io(format!("listen on {addr}")))?;
+    let tls = net::tls::https_config(identity)?;
+    let host = PeerHost::new(head.raft.clone(), head.sessions.clone(), &head.ca);
+    let shutdown = async move {
+        // The sender lives until the node has ended.
+        let _ = ends.wait_for(|ends| *ends).await;
+    };
+    Ok(async move {
+        if let Err(error) = api::serve(listener, tls, Arc::new(host), shutdown).await {
+            tracing::error!(%error, "the REST API ended");
+        }
+    })
+}
+
+async fn start_agent(
+    config: &Config,
+    dir: &DataDir,
+    file: NodeFile,
+    endpoint: Arc<Endpoint>,
+    failed: mpsc::Sender<JournalError>,
+) -> Result<Arc<Uplink>, AgentError> {
+    let (journal, found) = Journal::open(&dir.journal())?;
+    let runtime = choice::runtime(config, dir, choice::Owner::of(&file, dir)?).await?;
+    if runtime.is_none() && !found.attempts.is_empty() {
+        let count = found.attempts.len();
+        let why = format!("{count} attempts are on this node, but runtime.kind is `none`");
+        return Err(AgentError::Runtime { why });
+    }
+    let role = if file.head {
+        NodeRole::Head
+    } else {
+        NodeRole::Agent
+    };
+    let facts = NodeFacts {
+        capacity: runtime.is_some().then(|| capacity(&config.runtime)),
+        runtime: runtime.as_ref().map(|r| r.kind()).unwrap_or_default(),
+        ..birth::facts_of(config, role)
+    };
+    let (term, lease) = (found.term, found.lease);
+    let runtime = match runtime {
+        Some(runtime) => runtime,
+        // It offers nothing, so it is never asked.
+        None => choice::fake(config, dir)?,
+    };
+    let options = Options {
+        attempts: dir.attempts(),
+        default_ids: (config.runtime.default_uid, config.runtime.default_gid),
+        sample_every: Duration::from_millis(config.runtime.sample_ms.max(50)),
+    };
+    let runner = Arc::new(Runner::start(
+        runtime,
+        journal.clone(),
+        options,
+        found,
+        failed.clone(),
+    ));
+    let age = Duration::from_secs(config.runtime.keep_output_days.saturating_mul(86_400));
+    let swept = Arc::downgrade(&runner);
+    tokio::spawn(async move {
+        while let Some(runner) = swept.upgrade() {
+            tokio::task::spawn_blocking(move || runner.sweep(age))
+                .await
+                .ok();
+            tokio::time::sleep(SWEEP_EVERY).await;
+        }
+    });
+    let (heads, data) = (file.head_addrs(), dir.clone());
+    let file = Mutex::new(file);
+    let save_heads = move |heads: &[net::message::HeadAddr]| {
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.set_heads(heads);
+        if let Err(error) = data.save(&file) {
+            tracing::warn!(%error, "cannot write the heads' addresses down");
+        }
+    };
+    Ok(Uplink::new(Parts {
+        endpoint,
+        facts,
+        runner,
+        journal,
+        lease: Lease::resume(lease),
+        term,
+        heads,
+        save_heads: Box::new(save_heads),
+        failed,
+    }))
+}
+
+/// What the node offers: what is configured, or the machine.
+fn capacity(config: &RuntimeConfig) -> Resources {
+    let cpus = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be finite and not negative when the configuration was read"
+    )]
+    let configured = (config.cpus * 1000.0) as u64;
+    let cpu = if configured == 0 {
+        cpus * 1000
+    } else {
+        configured
+    };
+    let memory = match config.memory_mib {
+        0 => machine_memory() / 10 * 9,
+        mebi => mebi.saturating_mul(1 << 20),
+    };
+    Resources {
+        cpu: MilliCpus(cpu),
+        memory: Bytes(memory),
+    }
+}
+
+/// Bytes of main memory; 0 where the kernel does not say.
+pub(crate) fn machine_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kibi = total.and_then(|rest| rest.trim().split(' ').next()?.parse::<u64>().ok());
+    kibi.unwrap_or(0) << 10
+}

@@ -1,0 +1,89 @@
+//! Which runtime a node starts its attempts with, as configured or as it turns out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use model::ClusterId;
+use model::NodeId;
+
+use crate::config::{Config, RuntimeChoice};
+use crate::error::AgentError;
+use crate::identity::{DataDir, NodeFile};
+use crate::runtime::Runtime;
+use crate::runtime::docker::{DockerConfig, DockerRuntime};
+use crate::runtime::fake::FakeRuntime;
+use crate::runtime::process::{ProcessConfig, ProcessRuntime};
+
+/// Who the node is, for the names and labels of what it runs.
+#[derive(Clone, Copy)]
+pub(super) struct Owner {
+    pub(super) cluster: ClusterId,
+    pub(super) node: NodeId,
+}
+
+impl Owner {
+    pub(super) fn of(file: &NodeFile, dir: &DataDir) -> Result<Owner, AgentError> {
+        let identity = dir.identity(file)?;
+        Ok(Owner {
+            cluster: identity.cluster,
+            node: identity.node,
+        })
+    }
+}
+
+/// The runtime that the configuration asks for; `None`: the node takes no jobs.
+pub(super) async fn runtime(
+    config: &Config,
+    dir: &DataDir,
+    owner: Owner,
+) -> Result<Option<Arc<dyn Runtime>>, AgentError> {
+    Ok(Some(match config.runtime.kind {
+        RuntimeChoice::None => return Ok(None),
+        RuntimeChoice::Docker => docker(config, owner).await?,
+        RuntimeChoice::Process => process(config, dir, owner)?,
+        RuntimeChoice::Fake => fake(config, dir)?,
+        RuntimeChoice::Auto => match docker(config, owner).await {
+            Ok(docker) => docker,
+            Err(error) => {
+                tracing::warn!(%error, "no container engine: running jobs as processes, images are ignored");
+                process(config, dir, owner)?
+            }
+        },
+    }))
+}
+
+async fn docker(config: &Config, owner: Owner) -> Result<Arc<dyn Runtime>, AgentError> {
+    let socket = config.runtime.docker_socket.clone();
+    let mut options = DockerConfig::new(socket, owner.cluster, owner.node);
+    options.default_ids = (config.runtime.default_uid, config.runtime.default_gid);
+    options.network = config.runtime.docker_network.clone();
+    match DockerRuntime::connect(options).await {
+        Ok(docker) => Ok(Arc::new(docker)),
+        Err(error) => Err(AgentError::Runtime {
+            why: error.to_string(),
+        }),
+    }
+}
+
+fn process(config: &Config, dir: &DataDir, owner: Owner) -> Result<Arc<dyn Runtime>, AgentError> {
+    let mut options = ProcessConfig::new(&dir.0, owner.cluster, owner.node);
+    options.default_ids = (config.runtime.default_uid, config.runtime.default_gid);
+    options.host_network = config.runtime.docker_network == "host";
+    match ProcessRuntime::new(options) {
+        Ok(process) => Ok(Arc::new(process)),
+        Err(error) => Err(AgentError::Runtime {
+            why: error.to_string(),
+        }),
+    }
+}
+
+pub(super) fn fake(config: &Config, dir: &DataDir) -> Result<Arc<dyn Runtime>, AgentError> {
+    let ledger = &config.runtime.fake_ledger;
+    let ledger = (!ledger.is_empty()).then(|| PathBuf::from(ledger));
+    match FakeRuntime::new(dir.0.join("fake"), ledger) {
+        Ok(fake) => Ok(Arc::new(fake)),
+        Err(error) => Err(AgentError::Runtime {
+            why: error.to_string(),
+        }),
+    }
+}

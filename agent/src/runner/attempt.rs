@@ -1,0 +1,379 @@
+//! One attempt from its assignment to its being forgotten: carries out what `step` decides.
+//!
+//! Nothing is concluded from an engine's silence: a call without an answer is asked again. Only
+//! what could never be started gives up, after a bounded number of tries.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::assignment::{Assignment, Ending, Held, News, StopCause};
+use model::job::{Started, Usage};
+use model::unit::Millis;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+use super::Shared;
+use crate::journal::{JournalError, Standing, StopWish};
+use crate::runtime::{Place, RuntimeError, Signal, Stage};
+use crate::step::{Action, Conclusion, Progress, Running, gave_up, refused, step};
+use crate::{clock, files};
+
+/// Tries to prepare or start before the node gives up.
+const START_TRIES: u32 = 5;
+/// The first wait after a failed call; doubled up to the longest.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+/// The longest wait after a failed call.
+const RETRY_LONGEST: Duration = Duration::from_secs(5);
+/// How often a kill is repeated until the attempt is seen gone.
+const KILL_AGAIN: Duration = Duration::from_secs(2);
+/// Tries to complete the output of an ended attempt.
+const CAPTURE_TRIES: u32 = 12;
+
+/// One attempt in progress.
+pub(super) struct Run {
+    shared: Arc<Shared>,
+    assignment: Arc<Assignment>,
+    standing: Standing,
+    stops: watch::Receiver<Option<StopWish>>,
+    forgets: watch::Receiver<bool>,
+    place: Place,
+    held: Held,
+    failures: u32,
+    usage: Usage,
+    capture: Option<Capture>,
+    /// When the wish to end was first acted on; the grace runs from there.
+    ending_since: Option<Instant>,
+}
+
+/// The running copy of the output; it ends with whoever owns it.
+struct Capture(JoinHandle<Result<(), RuntimeError>>);
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Run {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        assignment: Arc<Assignment>,
+        standing: Standing,
+        stops: watch::Receiver<Option<StopWish>>,
+        forgets: watch::Receiver<bool>,
+    ) -> Run {
+        let held = Held {
+            attempt: assignment.attempt,
+            fence: assignment.fence,
+        };
+        let place = files::place(&shared.options.attempts, held.attempt, held.fence);
+        Run {
+            shared,
+            assignment,
+            standing,
+            stops,
+            forgets,
+            place,
+            held,
+            failures: 0,
+            usage: Usage::default(),
+            capture: None,
+            ending_since: None,
+        }
+    }
+
+    /// Takes steps until the attempt is forgotten.
+    pub(super) async fn run(mut self) -> Result<(), JournalError> {
+        self.repeat_report();
+        loop {
+            let stop = self.adopt_wish().await?;
+            let seen = match &self.standing.progress {
+                Progress::Ended(_) => None,
+                Progress::Accepted | Progress::Running(_) => self.inspect().await,
+            };
+            let cause = stop.map(|wish| wish.cause);
+            match step(&self.standing.progress, seen.as_ref(), cause) {
+                Action::Prepare => self.prepare().await?,
+                Action::Start => self.start().await?,
+                Action::NoteRunning(started) => self.note_running(started).await?,
+                Action::Watch => self.watch().await,
+                Action::Conclude(conclusion) => self.conclude(conclusion).await?,
+                Action::CleanUp => return self.clean_up().await,
+            }
+        }
+    }
+
+    /// After a restart the outbox is filled again from the journal.
+    fn repeat_report(&self) {
+        match &self.standing.progress {
+            Progress::Accepted => {}
+            Progress::Running(running) => {
+                self.shared
+                    .set_report(self.held, News::Running(running.started.clone()));
+            }
+            Progress::Ended(ending) => {
+                self.shared
+                    .set_report(self.held, News::Ended(ending.clone()));
+            }
+        }
+    }
+
+    /// Writes a new wish to end down before it is acted on.
+    async fn adopt_wish(&mut self) -> Result<Option<StopWish>, JournalError> {
+        let wish = *self.stops.borrow_and_update();
+        if wish != self.standing.stop {
+            self.standing.stop = wish;
+            self.save().await?;
+        }
+        Ok(self.standing.stop)
+    }
+
+    async fn save(&self) -> Result<(), JournalError> {
+        self.shared
+            .journal
+            .stand(self.held.attempt, self.standing.clone())
+            .await
+    }
+
+    /// What is seen; asked again until there is an answer.
+    async fn inspect(&mut self) -> Option<Stage> {
+        loop {
+            match self.shared.runtime.inspect(&self.place).await {
+                Ok(seen) => return seen.map(|seen| seen.stage),
+                Err(error) => self.pause("inspect", &error).await,
+            }
+        }
+    }
+
+    async fn pause(&mut self, what: &str, error: &RuntimeError) {
+        self.failures = self.failures.saturating_add(1);
+        let attempt = self.held.attempt;
+        tracing::warn!(%attempt, %error, failures = self.failures, "{what} failed");
+        sleep(retry_wait(self.failures)).await;
+    }
+
+    async fn prepare(&mut self) -> Result<(), JournalError> {
+        let ids = self.shared.options.default_ids;
+        let shared = self.shared.clone();
+        let result = tokio::select! {
+            result = async {
+                files::make(&self.place, &self.assignment, ids)?;
+                shared.runtime.prepare(&self.assignment, &self.place).await
+            } => result,
+            // A wish to end makes a long pull pointless; what is half made is seen next time.
+            _ = self.stops.changed() => return Ok(()),
+        };
+        self.after_try("prepare", result).await
+    }
+
+    async fn start(&mut self) -> Result<(), JournalError> {
+        let result = self.shared.runtime.start(&self.place).await;
+        match result {
+            Ok(started) => self.note_running(started).await,
+            Err(error) => self.after_try("start", Err(error)).await,
+        }
+    }
+
+    async fn after_try(
+        &mut self,
+        what: &str,
+        result: Result<(), RuntimeError>,
+    ) -> Result<(), JournalError> {
+        let Err(error) = result else {
+            self.failures = 0;
+            return Ok(());
+        };
+        if let Some(conclusion) = refused(&error) {
+            return self.conclude(conclusion).await;
+        }
+        if self.failures + 1 >= START_TRIES {
+            return self.conclude(gave_up(&error)).await;
+        }
+        self.pause(what, &error).await;
+        Ok(())
+    }
+
+    async fn note_running(&mut self, started: Started) -> Result<(), JournalError> {
+        let boot_ms = clock::since_boot().0;
+        self.failures = 0;
+        self.standing.progress = Progress::Running(Running {
+            started: started.clone(),
+            boot_ms,
+        });
+        self.save().await?;
+        self.shared.set_report(self.held, News::Running(started));
+        Ok(())
+    }
+
+    /// Returns when the attempt has ended, or when a step has to be decided anew.
+    async fn watch(&mut self) {
+        self.begin_capture();
+        let shared = self.shared.clone();
+        let place = self.place.clone();
+        let limit = self.wall_deadline();
+        let mut sample = interval(shared.options.sample_every);
+        sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut end = std::pin::pin!(shared.runtime.wait(&place));
+        let mut kill = std::pin::pin!(self.enforce());
+        loop {
+            tokio::select! {
+                ended = &mut end => {
+                    if let Err(error) = ended {
+                        self.pause("wait", &error).await;
+                    }
+                    return;
+                }
+                () = &mut kill => return,
+                _ = self.stops.changed() => return,
+                () = until(limit), if self.standing.stop.is_none() => {
+                    self.stop_at_limit();
+                    return;
+                }
+                _ = sample.tick() => self.sample().await,
+            }
+        }
+    }
+
+    fn begin_capture(&mut self) {
+        if self.capture.is_some() {
+            return;
+        }
+        let (shared, place) = (self.shared.clone(), self.place.clone());
+        let copy = async move { shared.runtime.capture(&place).await };
+        self.capture = Some(Capture(tokio::spawn(copy)));
+    }
+
+    fn wall_deadline(&self) -> Option<Instant> {
+        let Progress::Running(running) = &self.standing.progress else {
+            return None;
+        };
+        let limit = self.assignment.spec.wall_limit?;
+        let passed = clock::since_boot().0.saturating_sub(running.boot_ms);
+        Some(Instant::now() + Duration::from_millis(limit.0.saturating_sub(passed)))
+    }
+
+    fn stop_at_limit(&self) {
+        let entries = self.shared.entries();
+        if let Some(entry) = entries.get(&self.held.attempt) {
+            let grace = self.assignment.spec.grace;
+            super::wish(
+                entry,
+                StopWish {
+                    cause: StopCause::WallLimit,
+                    grace,
+                },
+            );
+        }
+    }
+
+    /// Ends the attempt if that is wished: TERM, grace, then KILL again and again. Never returns
+    /// by itself; the end is seen by `wait`.
+    fn enforce(&mut self) -> impl Future<Output = ()> + use<> {
+        let (shared, place) = (self.shared.clone(), self.place.clone());
+        let wish = self.standing.stop;
+        let since = wish.map(|_| *self.ending_since.get_or_insert_with(Instant::now));
+        async move {
+            let Some((wish, since)) = wish.zip(since) else {
+                return std::future::pending().await;
+            };
+            if wish.grace > Millis(0) {
+                let sent = shared.runtime.signal(&place, Signal::Term).await;
+                if let Err(error) = sent {
+                    tracing::warn!(attempt = %place.attempt, %error, "TERM failed");
+                }
+                sleep_until(since + Duration::from_millis(wish.grace.0)).await;
+            }
+            loop {
+                let sent = shared.runtime.signal(&place, Signal::Kill).await;
+                if let Err(error) = sent {
+                    tracing::warn!(attempt = %place.attempt, %error, "KILL failed");
+                }
+                sleep(KILL_AGAIN).await;
+            }
+        }
+    }
+
+    async fn sample(&mut self) {
+        if let Ok(now) = self.shared.runtime.usage(&self.place).await {
+            self.usage = crate::usage::merge(self.usage, now);
+            self.shared.set_usage(self.held.attempt, self.usage);
+        }
+    }
+
+    async fn conclude(&mut self, conclusion: Conclusion) -> Result<(), JournalError> {
+        let mut message = conclusion.message;
+        if conclusion.started.is_some() {
+            self.sample().await;
+            if !self.complete_output().await {
+                message.push_str(" (the output is incomplete: the engine did not answer)");
+            }
+        }
+        let started = conclusion
+            .started
+            .or_else(|| match &self.standing.progress {
+                Progress::Running(running) => Some(running.started.clone()),
+                Progress::Accepted | Progress::Ended(_) => None,
+            });
+        let ending = Ending {
+            started,
+            at: clock::wall(),
+            outcome: conclusion.outcome,
+            exit: conclusion.exit,
+            usage: Usage {
+                memory: model::Bytes(0),
+                processes: 0,
+                ..self.usage
+            },
+            message,
+        };
+        self.standing.progress = Progress::Ended(ending.clone());
+        self.save().await?;
+        self.shared.set_report(self.held, News::Ended(ending));
+        Ok(())
+    }
+
+    /// Waits until everything the attempt wrote is in its files. Bounded: an engine that is gone
+    /// for good must not keep the end from being told.
+    async fn complete_output(&mut self) -> bool {
+        for _ in 0..CAPTURE_TRIES {
+            self.begin_capture();
+            let Some(capture) = &mut self.capture else {
+                continue;
+            };
+            let copied = (&mut capture.0).await;
+            self.capture = None;
+            match copied {
+                Ok(Ok(()) | Err(RuntimeError::Gone)) => return true,
+                Ok(Err(error)) => self.pause("copying the output", &error).await,
+                Err(panicked) => {
+                    tracing::error!(attempt = %self.held.attempt, %panicked, "capture panicked");
+                }
+            }
+        }
+        false
+    }
+
+    async fn clean_up(mut self) -> Result<(), JournalError> {
+        while let Err(error) = self.shared.runtime.remove(&self.place).await {
+            self.pause("remove", &error).await;
+        }
+        // The sender lives in the entry that is dropped below, so this ends only by the order.
+        let _ = self.forgets.wait_for(|forget| *forget).await;
+        self.shared.journal.forget(self.held.attempt).await?;
+        self.shared.drop_entry(self.held.attempt);
+        Ok(())
+    }
+}
+
+fn retry_wait(failures: u32) -> Duration {
+    let doubled = RETRY_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10));
+    doubled.min(RETRY_LONGEST)
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,278 @@
+//! The head's side of its sessions with agents: who is connected, when each was heard last, and
+//! what each is known to have.
+//!
+//! A session lives as long as its connection. A node that connects again replaces its session.
+//! Nothing here decides; the leader's duties read and speak through it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use model::assignment::{Held, Report};
+use model::node::NodeFacts;
+use model::{NodeId, unit::Millis};
+use net::message::{Alive, HeadAddr, Hello, Lead, Opening, Order, ToAgent, ToHead};
+use net::{Connection, FrameReceiver, FrameSender, NetError};
+use tokio::sync::{mpsc, watch};
+
+use crate::clock;
+
+/// Orders and answers that may wait for one slow agent; past that its session is closed.
+const OUTGOING_MAX: usize = 1_024;
+/// Messages with reports that may wait to be proposed; past that agents wait to be read.
+const REPORTS_MAX: usize = 1_024;
+/// How long a connected node may take to open its session.
+const OPEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a head tells agents about itself in answer to a heartbeat.
+pub trait Standing: Send + Sync {
+    /// Set if this head leads, reached a quorum a moment ago, and is ready to give orders.
+    fn lead(&self) -> Option<Lead>;
+    /// How often agents shall say that they are there.
+    fn heartbeat(&self) -> Millis;
+    /// Where the heads listen.
+    fn heads(&self) -> Vec<HeadAddr>;
+}
+
+/// All sessions of this head.
+pub struct Sessions {
+    open: Mutex<BTreeMap<NodeId, Arc<Session>>>,
+    changed: watch::Sender<u64>,
+    reports: mpsc::Sender<(NodeId, Vec<Report>)>,
+    opened: AtomicU64,
+}
+
+/// One agent's session.
+pub struct Session {
+    /// Which node.
+    pub node: NodeId,
+    /// What it said of itself.
+    pub facts: NodeFacts,
+    /// For questions about attempts.
+    pub connection: Connection,
+    number: u64,
+    outgoing: mpsc::Sender<ToAgent>,
+    heard: AtomicU64,
+    known: Mutex<Known>,
+}
+
+/// What the agent is known to have, in one leader's term.
+#[derive(Default)]
+struct Known {
+    term: u64,
+    held: BTreeSet<Held>,
+    stopping: BTreeSet<Held>,
+}
+
+impl Sessions {
+    /// No sessions, and the queue in which reports arrive.
+    pub fn new() -> (Arc<Sessions>, mpsc::Receiver<(NodeId, Vec<Report>)>) {
+        let (reports, arriving) = mpsc::channel(REPORTS_MAX);
+        let sessions = Sessions {
+            open: Mutex::default(),
+            changed: watch::Sender::new(0),
+            reports,
+            opened: AtomicU64::new(0),
+        };
+        (Arc::new(sessions), arriving)
+    }
+
+    /// Serves one agent's connection to its end.
+    pub async fn serve(self: Arc<Self>, connection: Connection, standing: Arc<dyn Standing>) {
+        let Some(peer) = connection.peer() else {
+            return;
+        };
+        let opened = tokio::time::timeout(OPEN_WITHIN, open(&connection)).await;
+        let Ok(Ok((hello, sender, receiver))) = opened else {
+            connection.close("open a session first");
+            return;
+        };
+        let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
+        let session = Arc::new(Session {
+            node: peer.node,
+            facts: hello.facts,
+            connection: connection.clone(),
+            number: self.opened.fetch_add(1, Ordering::Relaxed),
+            outgoing,
+            heard: AtomicU64::new(clock::monotonic().0),
+            known: Mutex::default(),
+        });
+        self.insert(session.clone());
+        let ended = tokio::select! {
+            ended = write(sender, queue) => ended,
+            ended = self.read(&session, receiver, standing) => ended,
+        };
+        if let Err(error) = ended {
+            tracing::debug!(node = %session.node, %error, "session ended");
+        }
+        self.remove(&session);
+        connection.close("session over");
+    }
+
+    fn insert(&self, session: Arc<Session>) {
+        let before = self.sessions().insert(session.node, session);
+        if let Some(before) = before {
+            before.connection.close("the node opened another session");
+        }
+        self.tell();
+    }
+
+    fn remove(&self, session: &Session) {
+        let mut sessions = self.sessions();
+        let same = sessions
+            .get(&session.node)
+            .is_some_and(|now| now.number == session.number);
+        if same {
+            sessions.remove(&session.node);
+        }
+        drop(sessions);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.changed
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<NodeId, Arc<Session>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every open session.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.sessions().values().cloned().collect()
+    }
+
+    /// One node's session.
+    pub fn get(&self, node: NodeId) -> Option<Arc<Session>> {
+        self.sessions().get(&node).cloned()
+    }
+
+    /// Tells when a session comes, goes, or says what it has.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    async fn read(
+        &self,
+        session: &Session,
+        mut receiver: FrameReceiver,
+        standing: Arc<dyn Standing>,
+    ) -> Result<(), NetError> {
+        while let Some(word) = receiver.receive::<ToHead>().await? {
+            session.heard.store(clock::monotonic().0, Ordering::Relaxed);
+            match word {
+                ToHead::Heartbeat(number) => {
+                    session.send(ToAgent::Alive(Alive {
+                        number,
+                        lead: standing.lead(),
+                        heartbeat_ms: standing.heartbeat().0,
+                        heads: standing.heads(),
+                    }));
+                }
+                ToHead::Held { term, held } => {
+                    session.set_held(term, held);
+                    self.tell();
+                }
+                ToHead::Reports(reports) => {
+                    let room = self.reports.send((session.node, reports)).await;
+                    if room.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    /// When the agent was heard last, on this process's monotonic clock.
+    pub fn heard(&self) -> Millis {
+        Millis(self.heard.load(Ordering::Relaxed))
+    }
+
+    /// What the agent has, as it said in this term, and which of it was told to stop; `None` if
+    /// it has not said so yet.
+    pub fn held(&self, term: u64) -> Option<(BTreeSet<Held>, BTreeSet<Held>)> {
+        let known = self.known();
+        (known.term == term).then(|| (known.held.clone(), known.stopping.clone()))
+    }
+
+    /// Gives an order, and remembers what the agent has from then on. `false`: the agent does not
+    /// keep up, and its session is closed.
+    pub fn order(&self, term: u64, order: Order) -> bool {
+        {
+            let mut known = self.known();
+            if known.term != term {
+                return false;
+            }
+            match &order {
+                Order::Assign(assignments) => {
+                    let new = assignments.iter();
+                    known.held.extend(new.map(|a| Held {
+                        attempt: a.attempt,
+                        fence: a.fence,
+                    }));
+                }
+                Order::Stop(stops) => {
+                    let new = stops.iter();
+                    let held = new.map(|s| Held {
+                        attempt: s.attempt,
+                        fence: s.fence,
+                    });
+                    known.stopping.extend(held);
+                }
+                Order::NotedRunning(_) => {}
+                Order::Forget(held) => {
+                    for one in held {
+                        known.held.remove(one);
+                        known.stopping.remove(one);
+                    }
+                }
+            }
+        }
+        self.send(ToAgent::Order { term, order })
+    }
+
+    fn set_held(&self, term: u64, held: Vec<Held>) {
+        *self.known() = Known {
+            term,
+            held: held.into_iter().collect(),
+            stopping: BTreeSet::new(),
+        };
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(&self, word: ToAgent) -> bool {
+        let sent = self.outgoing.try_send(word).is_ok();
+        if !sent {
+            self.connection.close("the agent does not keep up");
+        }
+        sent
+    }
+}
+
+async fn open(connection: &Connection) -> Result<(Hello, FrameSender, FrameReceiver), NetError> {
+    let mut stream = connection.accept().await?;
+    match stream.receiver.receive::<Opening>().await? {
+        Some(Opening::Session(hello)) => Ok((hello, stream.sender, stream.receiver)),
+        Some(Opening::Output(_) | Opening::Usage(_)) | None => {
+            Err(NetError::Closed("a session was expected".into()))
+        }
+    }
+}
+
+async fn write(
+    mut sender: FrameSender,
+    mut queue: mpsc::Receiver<ToAgent>,
+) -> Result<(), NetError> {
+    while let Some(word) = queue.recv().await {
+        sender.send(&word).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! The next action for one attempt: a pure function of what the journal says, what the runtime
+//! sees, and whether the end was asked for.
+//!
+//! Nothing here waits, reads a clock or touches a container. Whatever happened while the agent was
+//! away, the same three facts lead to the same action.
+
+use model::assignment::StopCause;
+use model::job::{Exit, Outcome, Started};
+use serde::{Deserialize, Serialize};
+
+use crate::runtime::{RuntimeError, Stage};
+
+/// How far the journal knows an attempt to be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Progress {
+    /// The assignment is on disk; perhaps a container exists.
+    Accepted,
+    /// The start was seen.
+    Running(Running),
+    /// The end was seen; a report waits until it is acknowledged.
+    Ended(model::assignment::Ending),
+}
+
+/// A start, with what is needed to measure from it after a restart of the agent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Running {
+    /// What the runtime said.
+    pub started: Started,
+    /// Milliseconds since the machine booted, suspended time included.
+    pub boot_ms: u64,
+}
+
+/// What to do next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Create it.
+    Prepare,
+    /// Start it.
+    Start,
+    /// Write down that it runs, and report it.
+    NoteRunning(Started),
+    /// Wait for its end, copying its output; signal it if its end was asked for.
+    Watch,
+    /// Make the output complete, then write down this end and report it.
+    Conclude(Conclusion),
+    /// Take away what is left of it.
+    CleanUp,
+}
+
+/// How an attempt ended, before its usage is known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Conclusion {
+    /// What the start looked like, if it ever started.
+    pub started: Option<Started>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the engine said.
+    pub exit: Exit,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// The next action, given the journal's progress, what is seen of the container, and why its end
+/// was asked for (`None`: it was not).
+pub fn step(progress: &Progress, seen: Option<&Stage>, stop: Option<StopCause>) -> Action {
+    match (progress, seen) {
+        (Progress::Ended(_), _) => Action::CleanUp,
+        (
+            _,
+            Some(Stage::Exited {
+                started,
+                exit,
+                engine_failed,
+            }),
+        ) => Action::Conclude(exited(started, *exit, *engine_failed, stop)),
+        (Progress::Accepted, None) => match stop {
+            Some(cause) => Action::Conclude(never_started(cause)),
+            None => Action::Prepare,
+        },
+        (Progress::Accepted, Some(Stage::Created)) => match stop {
+            Some(cause) => Action::Conclude(never_started(cause)),
+            None => Action::Start,
+        },
+        (Progress::Accepted, Some(Stage::Running(started))) => Action::NoteRunning(started.clone()),
+        (Progress::Running(_), Some(Stage::Running(_))) => Action::Watch,
+        (Progress::Running(running), None | Some(Stage::Created)) => {
+            Action::Conclude(vanished(&running.started, stop))
+        }
+    }
+}
+
+/// How an attempt ends that the runtime could not prepare or start; `None`: ask again later.
+pub fn refused(error: &RuntimeError) -> Option<Conclusion> {
+    let (outcome, code) = match error {
+        RuntimeError::Image { .. } => (Outcome::ImageUnavailable, None),
+        RuntimeError::CannotStart { code, .. } => (Outcome::CannotStart, Some(*code)),
+        RuntimeError::Refused { .. } => (Outcome::CannotStart, None),
+        RuntimeError::TimedOut { .. }
+        | RuntimeError::Engine { .. }
+        | RuntimeError::Disk { .. }
+        | RuntimeError::Gone => return None,
+    };
+    let exit = Exit {
+        code,
+        ..Exit::default()
+    };
+    Some(Conclusion {
+        started: None,
+        outcome,
+        exit,
+        message: error.to_string(),
+    })
+}
+
+/// How an attempt ends whose node could not run it however often it tried.
+pub fn gave_up(error: &RuntimeError) -> Conclusion {
+    let message = format!("the node could not run it: {error}");
+    Conclusion {
+        started: None,
+        outcome: Outcome::Infrastructure,
+        exit: Exit::default(),
+        message,
+    }
+}
+
+fn exited(started: &Started, exit: Exit, engine: bool, stop: Option<StopCause>) -> Conclusion {
+    let failed = exit.code != Some(0);
+    let outcome = match stop {
+        Some(cause) => stopped(cause),
+        None if engine => Outcome::Infrastructure,
+        None if failed && exit.oom_killed => Outcome::OutOfMemory,
+        None if failed => Outcome::Failed,
+        None => Outcome::Succeeded,
+    };
+    let message = match (stop, engine) {
+        (Some(cause), _) => words(cause).into(),
+        (None, true) => "the container engine failed and took the attempt with it".into(),
+        (None, false) => String::new(),
+    };
+    Conclusion {
+        started: Some(started.clone()),
+        outcome,
+        exit,
+        message,
+    }
+}
+
+fn never_started(cause: StopCause) -> Conclusion {
+    Conclusion {
+        started: None,
+        outcome: stopped(cause),
+        exit: Exit::default(),
+        message: format!("{} before it started", words(cause)),
+    }
+}
+
+fn vanished(started: &Started, stop: Option<StopCause>) -> Conclusion {
+    Conclusion {
+        started: Some(started.clone()),
+        outcome: stop.map_or(Outcome::Infrastructure, stopped),
+        exit: Exit::default(),
+        message: "its container is gone; somebody else removed it".into(),
+    }
+}
+
+fn stopped(cause: StopCause) -> Outcome {
+    match cause {
+        StopCause::Cancel | StopCause::Stale => Outcome::Cancelled,
+        StopCause::WallLimit => Outcome::TimedOut,
+        StopCause::LeaseLost => Outcome::NodeLost,
+    }
+}
+
+fn words(cause: StopCause) -> &'static str {
+    match cause {
+        StopCause::Cancel => "cancelled",
+        StopCause::WallLimit => "stopped at its wall-time limit",
+        StopCause::LeaseLost => "stopped because the node was cut off from the heads",
+        StopCause::Stale => "stopped because the cluster had moved on",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running() -> Progress {
+        Progress::Running(Running {
+            started: Started::default(),
+            boot_ms: 5,
+        })
+    }
+
+    fn exit(code: i32, oom_killed: bool) -> Stage {
+        let exit = Exit {
+            code: Some(code),
+            signal: None,
+            oom_killed,
+        };
+        Stage::Exited {
+            started: Started::default(),
+            exit,
+            engine_failed: false,
+        }
+    }
+
+    fn outcome(action: Action) -> Outcome {
+        match action {
+            Action::Conclude(conclusion) => conclusion.outcome,
+            other => panic!("expected an end, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_accepted_attempt_is_prepared_then_started_then_noted() {
+        let up = Stage::Running(Started::default());
+        let accepted = Progress::Accepted;
+        assert_eq!(step(&accepted, None, None), Action::Prepare);
+        assert_eq!(step(&accepted, Some(&Stage::Created), None), Action::Start);
+        assert_eq!(
+            step(&accepted, Some(&up), None),
+            Action::NoteRunning(Started::default())
+        );
+        assert_eq!(step(&running(), Some(&up), None), Action::Watch);
+    }
+
+    #[test]
+    fn a_stop_before_the_start_creates_nothing() {
+        for seen in [None, Some(&Stage::Created)] {
+            let action = step(&Progress::Accepted, seen, Some(StopCause::Cancel));
+            assert_eq!(outcome(action), Outcome::Cancelled);
+        }
+    }
+
+    #[test]
+    fn the_outcome_follows_code_flag_and_cause() {
+        let cases = [
+            (exit(0, false), None, Outcome::Succeeded),
+            (exit(0, true), None, Outcome::Succeeded),
+            (exit(7, true), None, Outcome::OutOfMemory),
+            (exit(137, false), None, Outcome::Failed),
+            (
+                exit(143, false),
+                Some(StopCause::Cancel),
+                Outcome::Cancelled,
+            ),
+            (
+                exit(137, false),
+                Some(StopCause::WallLimit),
+                Outcome::TimedOut,
+            ),
+            (
+                exit(137, false),
+                Some(StopCause::LeaseLost),
+                Outcome::NodeLost,
+            ),
+        ];
+        for (seen, stop, expected) in cases {
+            assert_eq!(
+                outcome(step(&running(), Some(&seen), stop)),
+                expected,
+                "{seen:?} {stop:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_end_seen_after_a_restart_counts_even_if_the_start_was_never_noted() {
+        assert_eq!(
+            outcome(step(&Progress::Accepted, Some(&exit(3, false)), None)),
+            Outcome::Failed
+        );
+    }
+
+    #[test]
+    fn a_vanished_container_is_not_the_jobs_fault() {
+        assert_eq!(
+            outcome(step(&running(), None, None)),
+            Outcome::Infrastructure
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! One session with one head, from the agent's side.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::assignment::Report;
+use model::unit::Millis;
+use model::{AttemptId, Fence, NodeId};
+use net::message::{Alive, Hello, Opening, Order, ToAgent, ToHead};
+use net::{Channel, Connection, FrameReceiver, FrameSender, NetError};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{Uplink, answers};
+use crate::clock;
+use crate::journal::JournalError;
+
+/// Heartbeats without an answer before the session is given up.
+const UNANSWERED_MAX: usize = 10;
+/// Reports in one message.
+const REPORTS_IN_MESSAGE: usize = 512;
+/// How long an unacknowledged report waits before it is sent again.
+const REPEAT_AFTER: Duration = Duration::from_secs(5);
+
+/// Why a session is over.
+pub(super) enum Ended {
+    /// The connection, or what was said on it.
+    Net(NetError),
+    /// The agent cannot go on.
+    Journal(JournalError),
+}
+
+impl From<NetError> for Ended {
+    fn from(error: NetError) -> Self {
+        Ended::Net(error)
+    }
+}
+
+impl From<JournalError> for Ended {
+    fn from(error: JournalError) -> Self {
+        Ended::Journal(error)
+    }
+}
+
+struct Session<'a> {
+    uplink: &'a Arc<Uplink>,
+    sender: FrameSender,
+    /// Heartbeats that were sent and not answered: number and moment.
+    beats: VecDeque<(u64, Millis)>,
+    next_beat: u64,
+    /// The term in which this head leads, once it has said so.
+    leads: Option<u64>,
+    /// Reports that were sent in this session, and whether they told of an end.
+    sent: BTreeMap<(AttemptId, Fence), bool>,
+}
+
+/// Opens a session and keeps it until something fails.
+pub(super) async fn run(uplink: &Arc<Uplink>, node: NodeId, addr: &str) -> Result<(), Ended> {
+    let connection = uplink
+        .endpoint
+        .connect(addr, Some(node), Channel::Agent)
+        .await?;
+    let stream = connection.open().await?;
+    let (mut sender, mut receiver) = (stream.sender, stream.receiver);
+    sender
+        .send(&Opening::Session(Hello {
+            facts: uplink.facts.clone(),
+        }))
+        .await?;
+    tracing::debug!(head = %node, addr, "session open");
+    let session = Session {
+        uplink,
+        sender,
+        beats: VecDeque::new(),
+        next_beat: 1,
+        leads: None,
+        sent: BTreeMap::new(),
+    };
+    session.talk(&connection, &mut receiver).await
+}
+
+impl Session<'_> {
+    async fn talk(
+        mut self,
+        connection: &Connection,
+        receiver: &mut FrameReceiver,
+    ) -> Result<(), Ended> {
+        let mut lengths = self.uplink.heartbeat.subscribe();
+        let mut beat = ticker(Duration::from_millis(lengths.borrow_and_update().0));
+        let mut repeat = ticker(REPEAT_AFTER);
+        let mut outbox = self.uplink.runner.outbox_changes();
+        let mut answering = JoinSet::new();
+        loop {
+            tokio::select! {
+                _ = beat.tick() => self.beat().await?,
+                _ = lengths.changed() => {
+                    beat = ticker(Duration::from_millis(lengths.borrow_and_update().0));
+                }
+                word = receiver.receive::<ToAgent>() => match word? {
+                    Some(word) => self.hear(word).await?,
+                    None => return Ok(()),
+                },
+                _ = outbox.changed(), if self.leads.is_some() => {
+                    outbox.borrow_and_update();
+                    self.report().await?;
+                }
+                _ = repeat.tick(), if self.leads.is_some() => {
+                    self.sent.clear();
+                    self.report().await?;
+                }
+                asked = connection.accept() => {
+                    answering.spawn(answers::answer(self.uplink.clone(), asked?));
+                }
+                Some(_) = answering.join_next() => {}
+            }
+        }
+    }
+
+    async fn beat(&mut self) -> Result<(), Ended> {
+        if self.beats.len() >= UNANSWERED_MAX {
+            return Err(Ended::Net(NetError::Closed(
+                "heartbeats are not answered".into(),
+            )));
+        }
+        let number = self.next_beat;
+        self.next_beat += 1;
+        self.beats.push_back((number, clock::since_boot()));
+        self.sender.send(&ToHead::Heartbeat(number)).await?;
+        Ok(())
+    }
+
+    async fn hear(&mut self, word: ToAgent) -> Result<(), Ended> {
+        match word {
+            ToAgent::Alive(alive) => self.hear_alive(alive).await,
+            ToAgent::Order { term, order } => {
+                if !self.uplink.accepts_term(term).await? {
+                    tracing::warn!(term, "refused an order of a deposed leader");
+                    return Ok(());
+                }
+                self.obey(order).await
+            }
+        }
+    }
+
+    async fn hear_alive(&mut self, alive: Alive) -> Result<(), Ended> {
+        let mut sent_at = None;
+        while let Some((number, at)) = self.beats.front().copied() {
+            if number > alive.number {
+                break;
+            }
+            self.beats.pop_front();
+            sent_at = Some(at);
+        }
+        self.uplink.heartbeat.send_if_modified(|known| {
+            let new = Millis(alive.heartbeat_ms.max(10));
+            std::mem::replace(known, new) != new
+        });
+        self.uplink.learn_heads(&alive.heads);
+        let Some(lead) = alive.lead else {
+            self.leads = None;
+            return Ok(());
+        };
+        if !self.uplink.accepts_term(lead.term).await? {
+            return Ok(());
+        }
+        if let Some(sent) = sent_at {
+            let length = Millis(lead.lease_ms);
+            self.uplink
+                .lease
+                .renew(sent, length, &self.uplink.journal)
+                .await?;
+        }
+        if self.leads != Some(lead.term) {
+            self.leads = Some(lead.term);
+            self.sent.clear();
+            let held = self.uplink.runner.held();
+            self.sender
+                .send(&ToHead::Held {
+                    term: lead.term,
+                    held,
+                })
+                .await?;
+            self.report().await?;
+        }
+        Ok(())
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<(), Ended> {
+        let runner = &self.uplink.runner;
+        match order {
+            Order::Assign(assignments) => runner.assign(assignments).await?,
+            Order::Stop(stops) => runner.stop(&stops),
+            Order::NotedRunning(held) => runner.noted_running(&held),
+            Order::Forget(held) => {
+                for one in &held {
+                    self.sent.remove(&(one.attempt, one.fence));
+                }
+                runner.forget(&held);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what is in the outbox and was not sent in this session.
+    async fn report(&mut self) -> Result<(), Ended> {
+        let is_new = |report: &Report| {
+            let told = self.sent.get(&(report.attempt, report.fence));
+            told != Some(&is_end(report))
+        };
+        let mut reports = self.uplink.runner.reports();
+        reports.retain(is_new);
+        for chunk in reports.chunks(REPORTS_IN_MESSAGE) {
+            self.sender.send(&ToHead::Reports(chunk.to_vec())).await?;
+        }
+        let sent = reports.iter().map(|r| ((r.attempt, r.fence), is_end(r)));
+        self.sent.extend(sent);
+        Ok(())
+    }
+}
+
+fn is_end(report: &Report) -> bool {
+    match report.news {
+        model::assignment::News::Running(_) => false,
+        model::assignment::News::Ended(_) => true,
+    }
+}
+
+fn ticker(every: Duration) -> tokio::time::Interval {
+    let mut ticker = interval(every.max(Duration::from_millis(10)));
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticker
+}

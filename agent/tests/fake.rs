@@ -1,0 +1,181 @@
+//! The fake runtime keeps the promises of a real one: one record under one name, fences, adoption
+//! by a restarted agent, and a ledger that shows each begin and end once.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use agent::files;
+use agent::runtime::fake::FakeRuntime;
+use agent::runtime::{Place, Runtime, RuntimeError, Signal, Stage};
+use model::assignment::Assignment;
+use model::job::Exit;
+use model::spec::{JobSpec, Program};
+use model::{Fence, JobId};
+use tempfile::TempDir;
+
+struct Desk {
+    dir: TempDir,
+    runtime: FakeRuntime,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = Desk::open(&dir);
+        Desk { dir, runtime }
+    }
+
+    fn open(dir: &TempDir) -> FakeRuntime {
+        FakeRuntime::new(dir.path().join("fake"), Some(dir.path().join("ledger"))).unwrap()
+    }
+
+    /// What a restarted agent would have.
+    fn restart(&mut self) {
+        self.runtime = Desk::open(&self.dir);
+    }
+
+    async fn prepare(&self, fence: u64, script: &str) -> Result<Place, RuntimeError> {
+        let text = script.to_owned();
+        let spec = JobSpec {
+            program: Program::Script {
+                text,
+                args: Vec::new(),
+            },
+            ..JobSpec::default()
+        };
+        let assignment = Assignment {
+            attempt: JobId(7).task().attempt(1),
+            fence: Fence(fence),
+            owner: "alice".into(),
+            unix_ids: None,
+            spec: Arc::new(spec),
+            mounts: Vec::new(),
+            exclusive: false,
+        };
+        let place = files::place(self.dir.path(), assignment.attempt, assignment.fence);
+        std::fs::create_dir_all(&place.dir).unwrap();
+        self.runtime
+            .prepare(&assignment, &place)
+            .await
+            .map(|()| place)
+    }
+
+    fn ledger(&self) -> String {
+        std::fs::read_to_string(self.path("ledger")).unwrap_or_default()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+fn code(code: i32) -> Exit {
+    Exit {
+        code: Some(code),
+        ..Exit::default()
+    }
+}
+
+#[tokio::test]
+async fn a_script_says_how_it_ends_and_what_it_writes() {
+    let cases = [
+        ("", code(0), ""),
+        ("exit 7\necho never", code(7), ""),
+        ("echo a  b\nsleep 0.01\necho c", code(0), "a b\nc\n"),
+        ("bwa mem ref.fa reads.fq", code(0), ""),
+        ("exit 256", code(2), ""),
+        ("sleep soon", code(0), ""),
+    ];
+    for (script, exit, output) in cases {
+        let desk = Desk::new();
+        let place = desk.prepare(1, script).await.unwrap();
+        desk.runtime.start(&place).await.unwrap();
+        assert_eq!(desk.runtime.wait(&place).await.unwrap(), exit, "{script}");
+        desk.runtime.capture(&place).await.unwrap();
+        assert_eq!(
+            std::fs::read_to_string(place.stdout()).unwrap(),
+            output,
+            "{script}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn begin_and_end_are_in_the_ledger_once_however_often_the_agent_restarts() {
+    let mut desk = Desk::new();
+    let place = desk.prepare(3, "sleep 0.05\nexit 4").await.unwrap();
+    for _ in 0..3 {
+        desk.runtime.start(&place).await.unwrap();
+        desk.restart();
+        assert_eq!(desk.prepare(3, "exit 9").await.unwrap(), place);
+    }
+    for _ in 0..3 {
+        assert_eq!(desk.runtime.wait(&place).await.unwrap(), code(4));
+        desk.restart();
+    }
+    assert_eq!(desk.ledger(), "begin 7_0#1 3\nend 7_0#1 3\n");
+    let seen = desk.runtime.inspect(&place).await.unwrap().unwrap();
+    assert!(
+        matches!(
+            seen.stage,
+            Stage::Exited {
+                engine_failed: false,
+                ..
+            }
+        ),
+        "{seen:?}"
+    );
+    desk.runtime.remove(&place).await.unwrap();
+    desk.runtime.remove(&place).await.unwrap();
+    assert_eq!(desk.runtime.inspect(&place).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_later_fence_replaces_an_earlier_one_and_never_the_other_way() {
+    let desk = Desk::new();
+    let old = desk.prepare(3, "sleep 600").await.unwrap();
+    let new = desk.prepare(5, "exit 1").await.unwrap();
+    assert!(matches!(
+        desk.prepare(4, "").await,
+        Err(RuntimeError::Refused { .. })
+    ));
+    assert!(matches!(
+        desk.runtime.start(&old).await,
+        Err(RuntimeError::Gone)
+    ));
+    desk.runtime.start(&new).await.unwrap();
+    assert_eq!(desk.runtime.wait(&new).await.unwrap(), code(1));
+    assert_eq!(desk.runtime.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn signals_end_what_runs_and_are_seen_by_who_waits() {
+    let desk = Desk::new();
+    let place = desk.prepare(1, "sleep 600").await.unwrap();
+    desk.runtime.start(&place).await.unwrap();
+    let (waited, signalled) = tokio::join!(
+        desk.runtime.wait(&place),
+        desk.runtime.signal(&place, Signal::Term)
+    );
+    signalled.unwrap();
+    let exit = Exit {
+        code: Some(143),
+        signal: Some(15),
+        oom_killed: false,
+    };
+    assert_eq!(waited.unwrap(), exit);
+
+    let place = desk.prepare(2, "trap '' TERM\nsleep 600").await.unwrap();
+    desk.runtime.start(&place).await.unwrap();
+    desk.runtime.signal(&place, Signal::Term).await.unwrap();
+    let seen = desk.runtime.inspect(&place).await.unwrap().unwrap();
+    assert!(matches!(seen.stage, Stage::Running(_)), "{seen:?}");
+    desk.runtime.signal(&place, Signal::Kill).await.unwrap();
+    let exit = Exit {
+        code: Some(137),
+        signal: Some(9),
+        oom_killed: false,
+    };
+    assert_eq!(desk.runtime.wait(&place).await.unwrap(), exit);
+}
