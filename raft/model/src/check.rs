@@ -7,10 +7,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 
+use crate::account::{Role, User, UserName};
 use crate::id::{JobId, NodeId};
-use crate::job::TaskState;
+use crate::job::{Job, Outcome, TaskState};
 use crate::limits;
+use crate::node::{HeadIntent, Node, NodeHealth, NodeRole};
 use crate::resource::Resources;
+use crate::spec::OnLost;
 use crate::state::State;
 
 /// Up to this many live jobs a debug build checks the whole state after every entry.
@@ -47,9 +50,7 @@ impl State {
             if job.next_attempt() > limits::ATTEMPTS_MAX + 1 {
                 return Err(format!("job {id} has too many attempts"));
             }
-            if !job.past.is_sorted_by(|a, b| a.number < b.number) {
-                return Err(format!("the attempts of job {id} are out of order"));
-            }
+            check_past(job)?;
             let owned = self
                 .owners
                 .get(&job.owner)
@@ -78,8 +79,9 @@ impl State {
         Ok(())
     }
 
-    /// What is held on a node is the sum of its live attempts, and within what the node had when
-    /// they were placed.
+    /// What is held on a node is the sum of its live attempts, and a lost node holds none that
+    /// may run elsewhere. That it is within the node's capacity cannot be seen here: a node may
+    /// come back smaller than it was, and keeps what it has. `apply` places nothing beyond it.
     fn check_loads(&self) -> Result<(), String> {
         let mut held: BTreeMap<NodeId, (Resources, BTreeSet<JobId>)> = BTreeMap::new();
         for job in self.jobs() {
@@ -107,20 +109,38 @@ impl State {
             let Some(known) = self.nodes.get(&node) else {
                 return Err(format!("node {node} has attempts and does not exist"));
             };
-            // A node that came back smaller than it was keeps what it has; nothing is added.
-            if known.facts.capacity.is_none() && sum == Resources::default() {
-                return Err(format!("node {node} runs no jobs and has some"));
+            let requeues = |id: &JobId| {
+                let job = self.jobs.get(id);
+                job.is_some_and(|job| job.spec.on_lost == OnLost::Requeue)
+            };
+            match known.health {
+                NodeHealth::Joined => {
+                    return Err(format!("node {node} has attempts and never spoke"));
+                }
+                NodeHealth::Lost if jobs.iter().any(requeues) => {
+                    return Err(format!(
+                        "lost node {node} has attempts that may be requeued"
+                    ));
+                }
+                NodeHealth::Up | NodeHealth::Suspect | NodeHealth::Lost => {}
             }
         }
         Ok(())
     }
 
-    /// Names are unique and indexed; a used join token names a node or one that was removed.
+    /// Names are unique and indexed; only heads are in the quorum, and one at least votes.
     fn check_nodes(&self) -> Result<(), String> {
         for (id, node) in self.nodes.iter() {
             if *id != node.id || self.names.get(&node.name) != Some(id) {
                 return Err(format!("node {id} is stored under a wrong id or name"));
             }
+            if node.role == NodeRole::Agent && node.intent != HeadIntent::None {
+                return Err(format!("node {id} is an agent and in the quorum"));
+            }
+        }
+        let votes = |node: &Node| node.intent == HeadIntent::Voter;
+        if self.is_initialised() && !self.nodes.values().any(votes) {
+            return Err(String::from("no head votes"));
         }
         if self.names.size() != self.nodes.size() {
             return Err(String::from("the names of the nodes differ from the nodes"));
@@ -128,11 +148,31 @@ impl State {
         Ok(())
     }
 
-    /// Token counts and key ages are what the tables say.
+    /// Token counts and key ages are what the tables say; keys and tokens name what has existed;
+    /// an administrator can always speak.
     fn check_accounts(&self) -> Result<(), String> {
-        let counted: usize = self.token_counts.values().sum();
-        if counted != self.tokens.size() {
+        let mut counts: BTreeMap<&UserName, usize> = BTreeMap::new();
+        for token in self.tokens.values() {
+            *counts.entry(&token.user).or_default() += 1;
+        }
+        let counted = self.token_counts.iter().map(|(user, count)| (user, *count));
+        if !counted.eq(counts.iter().map(|(user, count)| (*user, *count))) {
             return Err(String::from("the token counts differ from the tokens"));
+        }
+        let mut owners = counts.keys().copied().chain(self.owners.keys());
+        if let Some(user) = owners.find(|user| !self.users.contains_key(*user)) {
+            return Err(format!("{user} has tokens or jobs and no account"));
+        }
+        let admin = |user: &User| user.role == Role::Admin && !user.disabled;
+        if self.is_initialised() && !self.users.values().any(admin) {
+            return Err(String::from("there is no administrator"));
+        }
+        for ((user, key), record) in self.submit_keys.iter() {
+            let aged = (record.at, user.clone(), key.clone());
+            let last = JobId((record.first.0 + u64::from(record.count)).saturating_sub(1));
+            if !self.key_ages.contains(&aged) || !self.has_existed(last) {
+                return Err(format!("key {key} of {user} has no age, or names no jobs"));
+            }
         }
         if self.key_ages.size() != self.submit_keys.size() {
             return Err(String::from(
@@ -140,5 +180,28 @@ impl State {
             ));
         }
         Ok(())
+    }
+}
+
+/// Attempts are numbered from 1 without a gap, and each of them ended so that another was allowed.
+fn check_past(job: &Job) -> Result<(), String> {
+    for (number, end) in (1..).zip(&job.past) {
+        let allowed = matches!(end.outcome, Outcome::Infrastructure | Outcome::NodeLost);
+        if end.number != number || !allowed {
+            return Err(format!(
+                "attempt {} of job {} is out of order",
+                end.number, job.id
+            ));
+        }
+    }
+    let next = u32::try_from(job.past.len())
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
+    match job.attempt() {
+        Some(attempt) if attempt.number != next => Err(format!(
+            "job {} skipped an attempt before {}",
+            job.id, attempt.number
+        )),
+        Some(_) | None => Ok(()),
     }
 }

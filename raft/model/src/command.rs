@@ -54,7 +54,7 @@ pub enum Command {
     RevokeToken(RevokeToken),
     /// Make or change a named volume.
     PutVolume(Volume),
-    /// Forget a named volume; jobs that have it keep it.
+    /// Forget a named volume that no live job asks for.
     RemoveVolume(String),
     /// Change the tolerated silences.
     SetTimings(Timings),
@@ -310,6 +310,8 @@ pub enum Refusal {
     NodeUnavailable,
     /// The node has not enough left.
     NoRoom,
+    /// The task has an image and the node starts none, or the other way round.
+    WrongRuntime,
 }
 
 /// Why a command changed nothing.

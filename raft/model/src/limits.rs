@@ -52,6 +52,8 @@ pub const IMAGE_BYTES_MAX: usize = 512;
 pub const TAGS_MAX: usize = 64;
 /// Volumes a job may ask for.
 pub const JOB_VOLUMES_MAX: usize = 32;
+/// Bytes of an address that a node says it listens on.
+pub const ADDR_BYTES_MAX: usize = 300;
 /// Bytes of a free text (reason, message).
 pub const TEXT_BYTES_MAX: usize = 4 << 10;
 
@@ -65,5 +67,7 @@ pub const MEMORY_MIN: Bytes = Bytes::mebi(6);
 pub const MEMORY_MAX: Bytes = Bytes(1 << 50);
 /// The longest wall-time limit.
 pub const WALL_LIMIT_MAX: Millis = Millis::seconds(366 * 24 * 3600);
+/// The longest silence that may be tolerated, and the longest lease and margin.
+pub const TIMING_MAX: Millis = Millis::seconds(24 * 3600);
 /// The longest time between TERM and KILL.
 pub const GRACE_MAX: Millis = Millis::seconds(3600);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::NodeId;
 use crate::resource::Resources;
+use crate::spec::JobSpec;
 use crate::unit::Timestamp;
 
 /// What a node's certificate allows it to be. Every node may run jobs.
@@ -98,6 +99,16 @@ impl Node {
     /// Whether the scheduler may place anything here now.
     pub fn accepts(&self) -> bool {
         self.health == NodeHealth::Up && self.drain.is_none() && self.facts.capacity.is_some()
+    }
+
+    /// Whether what the node starts attempts with can start this one: a container has an image, a
+    /// plain process has none.
+    pub fn can_start(&self, spec: &JobSpec) -> bool {
+        match self.facts.runtime {
+            RuntimeKind::Docker => !spec.image.is_empty(),
+            RuntimeKind::Process => spec.image.is_empty(),
+            RuntimeKind::Fake => true,
+        }
     }
 
     /// What the node offers to jobs, zero if it runs none.

@@ -4,7 +4,8 @@
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
-use crate::unit::Millis;
+use crate::limits;
+use crate::unit::{Millis, Timestamp};
 
 /// How long silence is tolerated. All lengths are measured on monotonic clocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -34,13 +35,17 @@ impl Default for Timings {
 }
 
 impl Timings {
-    /// The silence after which a node is called lost.
+    /// The silence after which a node is called lost, if its lease was given under these timings.
     pub fn lost_after(&self) -> Millis {
         self.lease.plus(self.lease_margin)
     }
 
     /// Whether the lengths make sense together; the text says which do not.
     pub fn validate(&self) -> Result<(), &'static str> {
+        let longest = (self.lease.max(self.lease_margin)).max(self.suspect_after);
+        if longest > limits::TIMING_MAX {
+            return Err("suspect_after, lease, lease_margin: at most a day each");
+        }
         if self.heartbeat.0 < 10 {
             return Err("heartbeat: at least 10 ms");
         }
@@ -75,4 +80,36 @@ pub struct Volume {
 pub struct Policy {
     /// Tolerated silences.
     pub timings: Timings,
+    /// Longer leases that agents may still have from before.
+    pub earlier: Option<EarlierLeases>,
+}
+
+/// Leases that were given before they were made shorter: an agent that is cut off since then does
+/// not know of the change, and keeps its attempts for as long as it was told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EarlierLeases {
+    /// The silence that they demand.
+    pub lost_after: Millis,
+    /// From here on none of them holds.
+    pub until: Timestamp,
+}
+
+impl Policy {
+    /// The silence after which a node is called lost: that of the longest lease that may be held.
+    pub fn lost_after(&self, now: Timestamp) -> Millis {
+        let earlier = self.earlier.filter(|earlier| now < earlier.until);
+        let earlier = earlier.map_or(Millis(0), |earlier| earlier.lost_after);
+        self.timings.lost_after().max(earlier)
+    }
+
+    /// The policy once the timings are changed.
+    pub(crate) fn with(&self, timings: Timings, now: Timestamp) -> Policy {
+        let lost_after = self.lost_after(now);
+        let shorter = timings.lost_after() < lost_after;
+        let until = now.plus(lost_after);
+        Policy {
+            timings,
+            earlier: shorter.then_some(EarlierLeases { lost_after, until }),
+        }
+    }
 }

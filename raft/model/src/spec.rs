@@ -122,6 +122,11 @@ impl JobSpec {
         found
     }
 
+    /// Whether the job has the named volume.
+    pub fn asks_for(&self, volume: &str) -> bool {
+        self.volumes.iter().any(|wanted| wanted.name == volume)
+    }
+
     fn validate_names(&self, found: &mut Vec<Problem>) {
         if !is_label(&self.name) {
             let message = format!("must be 1 to {} printable bytes", limits::NAME_BYTES_MAX);

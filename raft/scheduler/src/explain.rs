@@ -19,11 +19,16 @@ pub enum Reason {
         /// Nodes that run jobs when they are up and not drained.
         known: usize,
     },
-    /// It asks for more than any node has.
+    /// It has an image and no node that takes jobs starts containers, or the other way round.
+    WrongRuntime {
+        /// Whether it has one.
+        image: bool,
+    },
+    /// It asks for more than any node has that takes jobs now.
     TooLarge {
         /// What it asks for.
         asked: Resources,
-        /// The most cpu and the most memory that a node has.
+        /// The most cpu and the most memory that such nodes have, each on its own.
         largest: Resources,
     },
     /// Every node that is large enough is taken.
@@ -46,8 +51,8 @@ pub fn explain(state: &State, job: &Job, now: Timestamp) -> Option<Reason> {
     if not_before > now {
         return Some(Reason::TryingAgain { at: not_before });
     }
-    let mut up = state.nodes().filter(|node| node.accepts()).peekable();
-    if up.peek().is_none() {
+    let up = || state.nodes().filter(|node| node.accepts());
+    if up().next().is_none() {
         let known = state
             .nodes()
             .filter(|node| node.facts.capacity.is_some())
@@ -55,7 +60,12 @@ pub fn explain(state: &State, job: &Job, now: Timestamp) -> Option<Reason> {
         return Some(Reason::NoNode { known });
     }
     let (mut largest, mut large_enough, mut room) = (Resources::default(), 0, false);
-    for node in up {
+    let mut able = up().filter(|node| node.can_start(&job.spec)).peekable();
+    if able.peek().is_none() {
+        let image = !job.spec.image.is_empty();
+        return Some(Reason::WrongRuntime { image });
+    }
+    for node in able {
         let capacity = node.capacity();
         largest.cpu = largest.cpu.max(capacity.cpu);
         largest.memory = largest.memory.max(capacity.memory);
@@ -78,8 +88,23 @@ impl fmt::Display for Reason {
             Reason::TryingAgain { .. } => write!(f, "its node failed it; trying again shortly"),
             Reason::NoNode { known: 0 } => write!(f, "no node runs jobs"),
             Reason::NoNode { known } => write!(f, "none of {known} nodes is up and not drained"),
+            Reason::WrongRuntime { image: true } => {
+                write!(f, "has an image; no node that is up starts containers")
+            }
+            Reason::WrongRuntime { image: false } => {
+                write!(f, "has no image; every node that is up needs one")
+            }
+            Reason::TooLarge { asked, largest } if largest.fits(asked) => {
+                write!(
+                    f,
+                    "asks for {asked}; no node that is up has that much of both"
+                )
+            }
             Reason::TooLarge { asked, largest } => {
-                write!(f, "asks for {asked}; the most a node has is {largest}")
+                write!(
+                    f,
+                    "asks for {asked}; the most a node that is up has is {largest}"
+                )
             }
             Reason::NoRoom {
                 asked,

@@ -34,17 +34,18 @@ impl Liveness {
 
     /// Nodes of which something worse is to be believed now.
     pub fn due(&self, state: &State, now: Millis) -> Vec<(NodeId, NodeHealth)> {
-        let timings = &state.policy().timings;
+        let suspect_after = state.policy().timings.suspect_after;
+        let lost_after = state.policy().lost_after(state.now());
         let mut due = Vec::new();
         for node in state.nodes() {
             let last = self.heard.get(&node.id).copied().unwrap_or_default();
             let silent = Millis(now.0.saturating_sub(last.max(self.leading_since).0));
             let worse = match node.health {
                 NodeHealth::Joined | NodeHealth::Lost => None,
-                NodeHealth::Up | NodeHealth::Suspect if silent >= timings.lost_after() => {
+                NodeHealth::Up | NodeHealth::Suspect if silent >= lost_after => {
                     Some(NodeHealth::Lost)
                 }
-                NodeHealth::Up if silent >= timings.suspect_after => Some(NodeHealth::Suspect),
+                NodeHealth::Up if silent >= suspect_after => Some(NodeHealth::Suspect),
                 NodeHealth::Up | NodeHealth::Suspect => None,
             };
             due.extend(worse.map(|health| (node.id, health)));

@@ -2,65 +2,115 @@
 //! leaves the least behind.
 //!
 //! A task that fits nowhere now is passed by: smaller ones behind it may go first. To keep a pass
-//! short with a long queue, a shape (cpu and memory) that was refused once is not tried again in
-//! the same pass, nor is any that asks for at least as much of both.
+//! short with a long queue, a shape (cpu, memory, with or without an image) that was refused once
+//! is not tried again in the same pass, nor is any that asks for at least as much of both.
 
 use alloc::vec::Vec;
 
 use model::command::{CommitPlan, Placement};
 use model::job::TaskState;
+use model::node::Node;
+use model::spec::JobSpec;
 use model::unit::Timestamp;
 use model::{NodeId, Resources, State, limits};
 
-/// Pending tasks that one pass looks at.
+/// Pending tasks that one pass looks at, not counting those that no node is large enough for:
+/// they may wait for ever, and would keep the queue behind them waiting with them.
 pub const LOOKED_AT_MAX: usize = 50_000;
-/// Refused shapes that one pass remembers.
+/// Refused shapes of either kind that one pass remembers.
 const REFUSED_MAX: usize = 64;
+/// Less than this is no room for any task.
+const LEAST: Resources = Resources {
+    cpu: limits::CPU_MIN,
+    memory: limits::MEMORY_MIN,
+};
+
+/// A node with what it has left in this pass.
+struct Room<'a> {
+    node: &'a Node,
+    free: Resources,
+}
+
+/// What a task asks for, as far as it decides where the task fits.
+struct Shape {
+    asked: Resources,
+    image: bool,
+}
 
 /// Proposes where pending tasks go now.
 pub fn plan(state: &State, now: Timestamp) -> CommitPlan {
-    let mut room: Vec<(NodeId, Resources)> = state
-        .nodes()
-        .filter(|node| node.accepts())
-        .map(|n| (n.id, state.free(n)))
+    let nodes: Vec<&Node> = state.nodes().filter(|node| node.accepts()).collect();
+    let mut room: Vec<Room<'_>> = nodes
+        .iter()
+        .map(|node| Room {
+            node,
+            free: state.free(node),
+        })
+        .filter(|room| room.free.fits(&LEAST))
         .collect();
-    let mut refused: Vec<Resources> = Vec::new();
-    let mut placements = Vec::new();
-    for job in state.pending().take(LOOKED_AT_MAX) {
-        if room.is_empty() || placements.len() >= limits::PLAN_MAX {
+    let (mut refused, mut hopeless) = (Vec::new(), Vec::new());
+    let (mut placements, mut looked_at) = (Vec::new(), 0);
+    for job in state.pending() {
+        if room.is_empty() || placements.len() >= limits::PLAN_MAX || looked_at >= LOOKED_AT_MAX {
             break;
         }
-        let asked = job.spec.resources;
-        let waits = matches!(job.task, TaskState::Pending { not_before, .. } if not_before > now);
-        if waits || refused.iter().any(|shape| asked.fits(shape)) {
+        if covers(&hopeless, &job.spec) {
             continue;
         }
-        match tightest(&room, &asked) {
-            Some(at) => {
-                room[at].1 = room[at].1.minus(&asked);
-                placements.push(Placement {
-                    task: job.task_id(),
-                    node: room[at].0,
-                });
-            }
-            None if refused.len() < REFUSED_MAX => refused.push(asked),
-            None => {}
+        looked_at += 1;
+        let waits = matches!(job.task, TaskState::Pending { not_before, .. } if not_before > now);
+        if waits || covers(&refused, &job.spec) {
+            continue;
+        }
+        if let Some(node) = take_tightest(&mut room, &job.spec) {
+            let task = job.task_id();
+            placements.push(Placement { task, node });
+        } else if nodes.iter().any(|node| could_take(node, &job.spec)) {
+            remember(&mut refused, &job.spec);
+        } else {
+            looked_at -= 1;
+            remember(&mut hopeless, &job.spec);
         }
     }
     CommitPlan { placements }
 }
 
-/// The node with the least left once the task is there; the lowest id among equals.
-fn tightest(room: &[(NodeId, Resources)], asked: &Resources) -> Option<usize> {
-    let fitting = room
-        .iter()
-        .enumerate()
-        .filter(|(_, (_, free))| free.fits(asked));
-    let left = |free: &Resources| {
-        let left = free.minus(asked);
-        (left.cpu, left.memory)
+/// Whether the task would fit if the node had nothing else.
+fn could_take(node: &Node, spec: &JobSpec) -> bool {
+    node.can_start(spec) && node.capacity().fits(&spec.resources)
+}
+
+/// Gives the task to the node with the least left once it is there, the lowest id among equals.
+fn take_tightest(room: &mut Vec<Room<'_>>, spec: &JobSpec) -> Option<NodeId> {
+    let asked = spec.resources;
+    let fits = |room: &Room<'_>| room.free.fits(&asked) && room.node.can_start(spec);
+    let left = |room: &Room<'_>| {
+        let left = room.free.minus(&asked);
+        (left.cpu, left.memory, room.node.id)
     };
-    fitting
-        .min_by_key(|(_, (node, free))| (left(free), *node))
-        .map(|(at, _)| at)
+    let fitting = room.iter().enumerate().filter(|(_, room)| fits(room));
+    let (at, _) = fitting.min_by_key(|(_, room)| left(room))?;
+    let node = room[at].node.id;
+    room[at].free = room[at].free.minus(&asked);
+    if !room[at].free.fits(&LEAST) {
+        room.swap_remove(at);
+    }
+    Some(node)
+}
+
+/// Whether one of the shapes is of the same kind and asks for no more of either.
+fn covers(shapes: &[Shape], spec: &JobSpec) -> bool {
+    let image = !spec.image.is_empty();
+    let covered = |shape: &Shape| shape.image == image && spec.resources.fits(&shape.asked);
+    shapes.iter().any(covered)
+}
+
+fn remember(shapes: &mut Vec<Shape>, spec: &JobSpec) {
+    if shapes.len() < REFUSED_MAX {
+        let image = !spec.image.is_empty();
+        shapes.push(Shape {
+            asked: spec.resources,
+            image,
+        });
+    }
 }

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Writer, invalid, limit, not_found, reject};
+use super::{Writer, clip, invalid, limit, not_found, reject};
 use crate::account::{Role, Token, TokenId, User, UserName};
 use crate::change::RecordKey;
 use crate::command::{PutUser, Rejection, Reply, RevokeToken, SetPassword};
@@ -96,6 +96,7 @@ impl Writer<'_> {
         self.touch(RecordKey::Token(token.id.clone()));
         self.state.put_token(Token {
             created_at: self.now(),
+            label: clip(token.label),
             ..token
         });
         Reply::Done

@@ -16,14 +16,16 @@ use crate::state::SubmitRecord;
 
 impl Writer<'_> {
     pub(super) fn submit_jobs(&mut self, submit: SubmitJobs) -> Reply {
-        let user = self.state.users.get(&submit.by);
-        if user.is_none_or(|user| user.disabled) {
-            return reject(not_found("user", &submit.by));
+        if let Err(why) = self.user(&submit.by) {
+            return reject(why);
         }
         if let Some(answer) = self.known_key(&submit) {
             return answer;
         }
-        if submit.specs.is_empty() || submit.specs.len() > limits::SUBMIT_BATCH_MAX {
+        if submit.specs.is_empty() {
+            return invalid("jobs", "at least one");
+        }
+        if submit.specs.len() > limits::SUBMIT_BATCH_MAX {
             return limit("jobs in one submission", limits::SUBMIT_BATCH_MAX);
         }
         if self.state.live_jobs() + submit.specs.len() > limits::LIVE_JOBS_MAX {
@@ -119,8 +121,9 @@ impl Writer<'_> {
         if cancel.jobs.len() > limits::CANCEL_MAX {
             return limit("jobs in one cancel", limits::CANCEL_MAX);
         }
-        let Some(user) = self.state.users.get(&cancel.by) else {
-            return reject(not_found("user", &cancel.by));
+        let user = match self.user(&cancel.by) {
+            Ok(user) => user,
+            Err(why) => return reject(why),
         };
         let everybody = user.role >= Role::Operator;
         let results = cancel
@@ -143,7 +146,8 @@ impl Writer<'_> {
         if !everybody && job.owner != cancel.by {
             return CancelResult::NotFound;
         }
-        if job.cancel.is_none() {
+        let first = job.cancel.is_none();
+        if first {
             job.cancel = Some(Cancel {
                 by: cancel.by.clone(),
                 at: self.now(),
@@ -160,7 +164,9 @@ impl Writer<'_> {
                 CancelResult::Ended
             }
             TaskState::Live(_) => {
-                self.put_job(job);
+                if first {
+                    self.put_job(job);
+                }
                 CancelResult::Stopping
             }
         }
@@ -171,6 +177,7 @@ impl Writer<'_> {
     }
 
     fn try_confirm_lost(&mut self, confirm: &ConfirmLost) -> Result<Reply, Rejection> {
+        self.needs(&confirm.by, Role::Operator, "give up a job")?;
         let job = self
             .job(confirm.job)
             .ok_or_else(|| not_found("job", confirm.job))?;

@@ -12,6 +12,7 @@ mod status;
 use alloc::format;
 use alloc::string::String;
 
+use crate::account::{Role, User, UserName};
 use crate::change::{Changes, EventKind, RecordKey};
 use crate::command::{Command, Rejection, Reply};
 use crate::id::{JobId, NodeId, Stamp};
@@ -117,6 +118,22 @@ impl Writer<'_> {
     fn put_node(&mut self, node: Node) {
         self.touch(RecordKey::Node(node.id));
         self.state.put_node(node);
+    }
+
+    /// An account that may speak.
+    fn user(&self, name: &UserName) -> Result<&User, Rejection> {
+        let user = self.state.users.get(name).filter(|user| !user.disabled);
+        user.ok_or_else(|| not_found("user", name))
+    }
+
+    /// Checks that an account may speak and is trusted with this. The door asked the same; but
+    /// the account may have changed before its wish was committed.
+    fn needs(&self, name: &UserName, role: Role, what: &str) -> Result<(), Rejection> {
+        if self.user(name)?.role >= role {
+            return Ok(());
+        }
+        let what = format!("{name} may not {what}");
+        Err(Rejection::Forbidden { what })
     }
 
     fn node(&self, id: NodeId) -> Result<Node, Rejection> {

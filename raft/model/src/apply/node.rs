@@ -29,6 +29,9 @@ impl Writer<'_> {
         if let Err(message) = init.timings.validate() {
             return invalid("timings", message);
         }
+        if let Err(why) = check_facts(&init.head_facts) {
+            return reject(why);
+        }
         let now = self.now();
         self.state.meta = Meta {
             cluster: init.cluster,
@@ -38,6 +41,7 @@ impl Writer<'_> {
         };
         self.state.policy = Arc::new(Policy {
             timings: init.timings,
+            earlier: None,
         });
         let admin = User {
             name: init.admin.clone(),
@@ -90,6 +94,9 @@ impl Writer<'_> {
     }
 
     pub(super) fn create_join_token(&mut self, create: CreateJoinToken) -> Reply {
+        if let Err(why) = self.needs(&create.by, Role::Admin, "let a node join") {
+            return reject(why);
+        }
         if self.state.join_tokens.size() >= limits::JOIN_TOKENS_MAX {
             return limit("join tokens", limits::JOIN_TOKENS_MAX);
         }
@@ -144,6 +151,9 @@ impl Writer<'_> {
                 "letters, digits, `.`, `_` and `-`, at most 128 bytes",
             );
         }
+        if let Err(why) = check_facts(&redeem.facts) {
+            return reject(why);
+        }
         if self.state.names.contains_key(&redeem.name) {
             let what = format!("a node named {} is in the cluster", redeem.name);
             return reject(Rejection::Conflict { what });
@@ -164,6 +174,7 @@ impl Writer<'_> {
 
     fn try_register_node(&mut self, register: RegisterNode) -> Result<Reply, Rejection> {
         let mut node = self.node(register.node)?;
+        check_facts(&register.facts)?;
         if node.health != NodeHealth::Up {
             node.health = NodeHealth::Up;
             node.health_since = self.now();
@@ -246,7 +257,7 @@ impl Writer<'_> {
         if let Err(message) = timings.validate() {
             return invalid("timings", message);
         }
-        self.state.policy = Arc::new(Policy { timings });
+        self.state.policy = Arc::new(self.state.policy.with(timings, self.now()));
         self.touch(RecordKey::Policy);
         Reply::Done
     }
@@ -278,10 +289,33 @@ impl Writer<'_> {
     }
 
     pub(super) fn remove_volume(&mut self, name: &str) -> Reply {
-        if !self.state.volumes.remove_mut(name) {
+        if !self.state.volumes.contains_key(name) {
             return reject(not_found("volume", name));
         }
+        // Otherwise the job would run without it, and nobody would be told.
+        if let Some(job) = self.state.jobs().find(|job| job.spec.asks_for(name)) {
+            let id = job.id;
+            let what = format!("job {id} asks for volume {name}; let it end, or cancel it");
+            return reject(Rejection::Conflict { what });
+        }
+        self.state.volumes.remove_mut(name);
         self.touch(RecordKey::Volume(name.into()));
         Reply::Done
     }
+}
+
+/// Bounds the texts that a node says of itself.
+fn check_facts(facts: &NodeFacts) -> Result<(), Rejection> {
+    let texts = [
+        ("version", &facts.version, limits::NAME_BYTES_MAX),
+        ("peer_addr", &facts.peer_addr, limits::ADDR_BYTES_MAX),
+        ("api_addr", &facts.api_addr, limits::ADDR_BYTES_MAX),
+    ];
+    for (field, text, most) in texts {
+        if text.len() > most {
+            let (field, message) = (field.into(), format!("at most {most} bytes"));
+            return Err(Rejection::Invalid { field, message });
+        }
+    }
+    Ok(())
 }

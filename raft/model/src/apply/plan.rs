@@ -37,6 +37,9 @@ impl Writer<'_> {
         if !node.accepts() {
             return Err(Refusal::NodeUnavailable);
         }
+        if !node.can_start(&job.spec) {
+            return Err(Refusal::WrongRuntime);
+        }
         if !self.state.free(&node).fits(&job.spec.resources) {
             return Err(Refusal::NoRoom);
         }

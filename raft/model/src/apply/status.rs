@@ -7,10 +7,10 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::{Writer, clip, limit, reply};
+use super::{Writer, clip, limit};
 use crate::assignment::{Ending, News, Report};
 use crate::change::EventKind;
-use crate::command::{MarkNodes, RecordStatus, Rejection, Reply};
+use crate::command::{MarkNodes, RecordStatus, Reply};
 use crate::id::{JobId, NodeId};
 use crate::job::{Attempt, AttemptEnd, Exit, Job, Outcome, Phase, Started, TaskState, Usage};
 use crate::ledger::LedgerLine;
@@ -131,17 +131,20 @@ impl Writer<'_> {
     }
 
     pub(super) fn mark_nodes(&mut self, mark: &MarkNodes) -> Reply {
+        if mark.nodes.len() > limits::NODES_MAX {
+            return limit("nodes", limits::NODES_MAX);
+        }
         for (id, health) in &mark.nodes {
-            let result = self.mark_node(*id, *health);
-            if result.is_err() {
-                return reply(result);
-            }
+            self.mark_node(*id, *health);
         }
         Reply::Done
     }
 
-    fn mark_node(&mut self, id: NodeId, health: NodeHealth) -> Result<Reply, Rejection> {
-        let mut node = self.node(id)?;
+    /// A node that was removed meanwhile needs no mark.
+    fn mark_node(&mut self, id: NodeId, health: NodeHealth) {
+        let Ok(mut node) = self.node(id) else {
+            return;
+        };
         let forward = match (node.health, health) {
             (NodeHealth::Up, NodeHealth::Suspect | NodeHealth::Lost) => true,
             (NodeHealth::Suspect, NodeHealth::Lost) => true,
@@ -149,7 +152,7 @@ impl Writer<'_> {
             (NodeHealth::Joined | NodeHealth::Suspect | NodeHealth::Lost, _) => false,
         };
         if !forward {
-            return Ok(Reply::Done);
+            return;
         }
         node.health = health;
         node.health_since = self.now();
@@ -159,7 +162,6 @@ impl Writer<'_> {
         if health == NodeHealth::Lost {
             self.lose_attempts_of(id, &name);
         }
-        Ok(Reply::Done)
     }
 
     /// Attempts that may be requeued are over: their agent has stopped them when its lease ran
