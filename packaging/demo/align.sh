@@ -1,6 +1,6 @@
 #!/bin/sh
 #GO --tag lambda
-#GO --image godocker/bowtie2:1 --pull never --cpu 0.2 --mem 256M --time 10m
+#GO --image godocker/bowtie2:1 --pull never --cpu 0.25 --mem 256M --time 10m
 #GO -v demo
 # Aligns one chunk of paired reads, sorts the result by position, and says how much was aligned.
 set -eu

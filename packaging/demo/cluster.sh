@@ -29,8 +29,9 @@ await() {
 
 start_cluster() {
     local deadline=$((SECONDS + START_SECONDS)) dev
-    # Of its own session, so that Ctrl-C reaches this script and not the nodes.
-    setsid "$GOAGENT" dev --heads 3 --agents 2 --runtime docker --dir "$RUN/cluster" \
+    # Of its own session, so that Ctrl-C reaches this script and not the nodes. An agent offers one
+    # cpu, so that it takes both to run everything.
+    setsid "$GOAGENT" dev --heads 3 --agents 2 --cpus 1 --runtime docker --dir "$RUN/cluster" \
         >"$RUN/dev.out" 2>&1 </dev/null 8>&- 9>&- &
     dev=$!
     until (cluster_serves) 2>/dev/null; do
@@ -93,7 +94,8 @@ nobody_lags() {
 pids_of_run() {
     local pid
     for pid in $(pgrep --exact goagent || true); do
-        if tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$1/"; then
+        # It may end at any moment, so that there is nothing to read.
+        if { tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qF "$1/"; } 2>/dev/null; then
             echo "$pid"
         fi
     done
@@ -109,23 +111,27 @@ signal_run() {
     done
 }
 
-# Prints the ids of the containers of run directory $1, running or not.
-containers_of_run() {
-    local cluster
-    cluster=$(jq --raw-output .cluster "$1/cluster/head-1/node.json" 2>/dev/null) || return 0
-    docker ps --all --quiet --filter "label=godocker.cluster=$cluster"
-}
+# Prints the id of run directory $1's cluster; nothing if it never had one.
+cluster_of_run() { jq --raw-output .cluster "$1/cluster/head-1/node.json" 2>/dev/null || true; }
 
-# Ends the processes of run directory $1 and removes its containers, wherever the run stopped;
-# fails if some are left.
+# Prints the ids of the containers of cluster $1, running or not.
+containers_of() { docker ps --all --quiet --filter "label=godocker.cluster=$1"; }
+
+# Ends the processes of run directory $1, removes its containers, wherever the run stopped, and
+# the control groups that they were in; fails if some are left.
 end_run() {
-    local containers
+    local cluster containers
     signal_run TERM "$1"
     if ! await "$END_SECONDS" run_is_over "$1"; then
         signal_run KILL "$1"
         await "$END_SECONDS" run_is_over "$1" || return 1
     fi
-    mapfile -t containers < <(containers_of_run "$1")
-    [ "${#containers[@]}" = 0 ] || docker rm --force "${containers[@]}" >/dev/null
-    [ -z "$(containers_of_run "$1")" ]
+    cluster=$(cluster_of_run "$1")
+    [ -n "$cluster" ] || return 0
+    containers=$(containers_of "$cluster") || return 1
+    # shellcheck disable=SC2086 # one word for each container
+    [ -z "$containers" ] || docker rm --force $containers >/dev/null
+    find /sys/fs/cgroup -depth -type d -path "*/godocker-${cluster:0:8}*" \
+        -exec rmdir {} + 2>/dev/null || true
+    containers=$(containers_of "$cluster") && [ -z "$containers" ]
 }

@@ -20,7 +20,7 @@ goctl() { "$GOCTL" "$@"; }
 # Shows a goctl command as one would type it, then what it prints.
 show() {
     printf '   $ goctl %s\n' "$*"
-    goctl "$@" | sed 's/^/     /'
+    goctl "$@" | sed 's/^./     &/'
 }
 
 # Submits script $1 under the name $2, with further arguments for it. The acknowledged id is
@@ -37,9 +37,9 @@ submit_chunk() {
     chunk_job[$1]=$job
 }
 
-# Waits until all of these jobs have succeeded.
+# Waits until all of these jobs have succeeded; goctl says how each of them ended.
 wait_for() {
-    goctl wait --timeout "${JOB_SECONDS}s" "$@" >/dev/null && return
+    goctl wait --timeout "${JOB_SECONDS}s" "$@" 2>&1 | sed 's/^/   /' && return
     goctl ps --done --tag "$TAG" >&2
     fail "not all of these jobs succeeded: $*"
 }
@@ -55,7 +55,6 @@ prepare() {
     submit split.sh split "$CHUNKS"
     say "job $job: cut the reads into $CHUNKS chunks"
     wait_for "${acknowledged[@]}"
-    say "both succeeded"
 }
 
 align_and_kill() {
@@ -86,12 +85,10 @@ align_and_kill() {
 
 finish() {
     wait_for "${chunk_job[@]}"
-    say "all $CHUNKS chunks are aligned"
     submit merge.sh merge
     merge_job=$job
     say "job $job: merge them and sum up"
     wait_for "$job"
-    say "it succeeded"
 }
 
 # --- Checks ---

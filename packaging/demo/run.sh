@@ -25,7 +25,7 @@ announce() {
     step=$((step + 1))
     printf '\n== %s/%s %s (%s s so far)\n' "$step" "$STEPS" "$*" "$SECONDS"
 }
-say() { printf '   %s\n' "$@"; }
+say() { printf "   %s\n" "$@"; }
 fail() { printf 'demo: %s\n' "$@" >&2; exit 1; }
 
 # shellcheck source=packaging/demo/cluster.sh
@@ -64,16 +64,17 @@ use_engine() {
     say "engine: Docker $(docker version --format '{{.Server.Version}}') at $DOCKER_HOST"
 }
 
-# One demo at a time; what an earlier one left behind when it was killed is cleared away first.
+# One demo at a time. What an earlier one left behind when it was killed is cleared away first.
 claim() {
     local stale
     mkdir -p "$GODOCKER_CACHE/demo"
     exec 9>"$GODOCKER_CACHE/demo/.lock"
     flock --nonblock 9 || fail "another demo runs on this machine; wait for it, or end it"
+    use_engine
     for stale in "$GODOCKER_CACHE"/demo/run.*; do
         [ -d "$stale" ] || continue
         say "clearing up after a run that was killed: $stale"
-        end_run "$stale"
+        end_run "$stale" || fail "its processes or containers cannot be ended"
         rm -rf --one-file-system "$stale"
     done
     RUN=$(mktemp --directory "$GODOCKER_CACHE/demo/run.XXXXXX")
@@ -84,32 +85,39 @@ claim() {
 
 # Runs however the demo ends.
 clean_up() {
-    local status=$? background left=
+    local status=$? background
     set +e
     trap '' INT TERM HUP
-    [ -n "${RUN:-}" ] || exit "$status"
     printf '\n-- clearing up\n'
     mapfile -t background < <(jobs -p)
     [ "${#background[@]}" = 0 ] || kill "${background[@]}" 2>/dev/null
-    end_run "$RUN" || left="not all could be ended: look for containers with docker ps"
-    if [ "$status" = 0 ] || [ "$status" -gt 128 ]; then
-        rm -rf --one-file-system "$RUN"
-    else
-        rm -rf --one-file-system "$RUN/data" "$GODOCKER_CACHE/demo/failed"
-        mv "$RUN" "$GODOCKER_CACHE/demo/failed"
-        say "it failed in step $step; the nodes' logs: $GODOCKER_CACHE/demo/failed/cluster/*.log"
-    fi
+    [ -z "${RUN:-}" ] || put_away "$RUN" "$status"
     if [ "${ENGINE_STARTED:-no}" = yes ] && flock --exclusive --nonblock 8; then
-        packaging/docker.sh stop || true
+        packaging/docker.sh stop 2>&1 | sed 's/^/   /'
     fi
-    say "${left:-no process and no container of the demo is left}"
     exit "$status"
+}
+
+# Ends run directory $1 and removes it; of a run that failed (status $2) the logs are kept.
+put_away() {
+    local failed=$GODOCKER_CACHE/demo/failed
+    if end_run "$1"; then
+        say "no process and no container of the demo is left"
+    else
+        say "not everything could be ended; look for it with docker ps and ps"
+    fi
+    if [ "$2" = 0 ] || [ "$2" -gt 128 ]; then
+        rm -rf --one-file-system "$1"
+    else
+        rm -rf --one-file-system "$1/data" "$failed"
+        mv "$1" "$failed"
+        say "it failed in step $step; the nodes' logs: $failed/cluster/*.log"
+    fi
 }
 
 # --- What happens ---
 
 prepare_machine() {
-    use_engine
     packaging/images.sh godocker/bowtie2:1 | sed 's/^/   /'
     packaging/demo/data.sh "$RUN/data" | sed 's/^/   /'
     chown -R "$JOB_IDS" "$RUN/data"
@@ -150,8 +158,8 @@ main() {
     trap 'exit 130' INT
     trap 'exit 143' TERM
     trap 'exit 129' HUP
-    claim
     announce "container engine, image with bowtie2 and samtools, data"
+    claim
     prepare_machine
     announce "a cluster: three heads, two agents, each a process"
     start_cluster
