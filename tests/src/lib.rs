@@ -1,1 +1,9 @@
-//! Skeleton.
+//! The house under weather: what the outer rings of tests share.
+
+pub mod chance;
+pub mod cluster;
+pub mod house;
+pub mod invariants;
+pub mod oracle;
+pub mod scenario;
+pub mod stream;
