@@ -246,7 +246,7 @@ pub fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
 /// Tells the user what is wrong with the command line; gives the exit code.
 pub fn refuse(error: &clap::Error, words: &[OsString]) -> u8 {
     if error.use_stderr() && wants_json(words) {
-        output::failure(&explain(error), Format::Json);
+        output::failure(&explain(error), Format::Json, Kind::Usage.exit_code());
     } else {
         // That nobody reads it is no reason for another exit code.
         drop(error.print());
@@ -280,7 +280,8 @@ pub fn explain(error: &clap::Error) -> Failure {
     for line in lines {
         let line = line.trim();
         if let Some(tip) = line.strip_prefix("tip: ") {
-            hint = Some(tip.to_owned());
+            // The first is about what is most likely meant.
+            hint.get_or_insert_with(|| tip.to_owned());
         } else if line.starts_with("[possible values:") {
             hint = Some(line.trim_matches(['[', ']']).to_owned());
         } else if line.starts_with("Usage:") {
@@ -291,9 +292,13 @@ pub fn explain(error: &clap::Error) -> Failure {
     }
     let mut failure = Failure::usage(message);
     failure.hint = hint;
+    let plain = |name: &String| {
+        let word = name.split([' ', '=', '|']).next().unwrap_or_default();
+        word.trim_matches(['<', '>', '[', ']', '.']).to_owned()
+    };
     failure.field = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(name)) => name.split([' ', '=']).next().map(str::to_owned),
-        Some(ContextValue::Strings(names)) => names.first().cloned(),
+        Some(ContextValue::String(name)) => Some(plain(name)),
+        Some(ContextValue::Strings(names)) => names.first().map(plain),
         // clap's kinds of context are open.
         Some(_) | None => None,
     };

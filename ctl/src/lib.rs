@@ -54,13 +54,13 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            output::failure(&failure, format);
             let own = failure.kind.exit_code();
             let code = if as_the_job {
                 beside_a_job(failure.kind, failure_code)
             } else {
                 own
             };
+            output::failure(&failure, format, code);
             ExitCode::from(code)
         }
     }

@@ -190,8 +190,9 @@ pub fn colour_wanted(colour: Colour, environment: &Environment, tty: bool) -> bo
     }
 }
 
-/// Prints a failure on standard error, in the form that the user wants data in.
-pub fn failure(failure: &Failure, format: Format) {
+/// Prints a failure on standard error, in the form that the user wants data in. `exit` is the
+/// code that goctl ends with.
+pub fn failure(failure: &Failure, format: Format, exit: u8) {
     if failure.kind == Kind::Unread {
         return;
     }
@@ -204,15 +205,17 @@ pub fn failure(failure: &Failure, format: Format) {
             } else {
                 code
             };
+            let field = problem.and_then(|problem| problem.field.as_ref());
+            let field = field.or(failure.field.as_ref());
             let body = serde_json::json!({"error": {
                 "code": code,
                 "message": failure.message,
                 "hint": failure.hint,
                 "status": problem.map(|problem| problem.status),
-                "field": problem.and_then(|problem| problem.field.clone()).or(failure.field.clone()),
+                "field": field,
                 "problems": problem.map(|problem| &problem.problems),
                 "request_id": problem.map(|problem| &problem.request_id),
-                "exit": failure.kind.exit_code(),
+                "exit": exit,
             }});
             note(&body.to_string());
         }

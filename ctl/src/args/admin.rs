@@ -269,6 +269,7 @@ pub enum SettingsAction {
 /// How long silence is tolerated.
 #[derive(Args, Clone, Copy, Debug)]
 #[group(required = true, multiple = true)]
+#[command(override_usage = "goctl admin settings set --lease TIME …")]
 pub struct Timings {
     /// How often an agent says that it is there
     #[arg(long, value_name = "TIME", value_parser = parse::millis)]

@@ -180,7 +180,8 @@ impl Printer<'_> {
             Format::Jsonl => output.json_line(&event),
             Format::Table | Format::Wide | Format::Csv | Format::Name => {
                 let head = std::mem::take(&mut self.head) && !output.no_headers;
-                output.rows(&[event], &columns(output.format != Format::Csv), head)
+                let padded = matches!(output.format, Format::Table | Format::Wide);
+                output.rows(&[event], &columns(padded), head)
             }
         }
     }

@@ -1,0 +1,14 @@
+//! The real `goctl`, as a process: alone, and against heads that are played by threads.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod about;
+mod config;
+mod events;
+mod failover;
+mod jobs;
+mod login;
+mod mistakes;
+mod output;
+mod refusals;
+mod stub;
+mod support;
