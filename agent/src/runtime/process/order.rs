@@ -1,6 +1,6 @@
 //! What may be run without an engine, and the order that the supervisor is given.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use model::AttemptId;
 use model::assignment::{Assignment, Mount};
@@ -52,8 +52,10 @@ fn check_mount(mount: &Mount) -> Result<(), RuntimeError> {
             "the volume's directory {host_path} is not on this node"
         ));
     }
-    let forbidden = ["/", "/proc", "/dev", "/sys"];
-    if !target.is_absolute() || forbidden.contains(&mount_path.trim_end_matches('/')) {
+    // Paths are compared by their parts: `/proc/`, `//` and `/./` hide nothing.
+    let forbidden = ["/", "/proc", "/dev", "/sys"].map(Path::new);
+    let upwards = target.components().any(|part| part == Component::ParentDir);
+    if !target.is_absolute() || upwards || forbidden.contains(&target) {
         return refuse(format!(
             "a volume cannot be mounted at `{mount_path}` without an image"
         ));
@@ -252,7 +254,10 @@ mod tests {
             (mount("/nonexistent-dir", "/mnt"), "is not on this node"),
             (mount("/tmp", "/nonexistent-dir"), "nothing fit"),
             (mount("/tmp", "/"), "cannot be mounted"),
+            (mount("/tmp", "//"), "cannot be mounted"),
             (mount("/tmp", "/proc/"), "cannot be mounted"),
+            (mount("/tmp", "/./proc"), "cannot be mounted"),
+            (mount("/tmp", "/mnt/../proc"), "cannot be mounted"),
             (mount("/tmp", "mnt"), "cannot be mounted"),
             (mount("/tmp", "/etc/passwd"), "nothing fit"),
         ];
