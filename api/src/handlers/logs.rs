@@ -29,8 +29,8 @@ use crate::problem::Refused;
 ///
 /// The bytes as they were written, of one of the two streams. `GoDocker-Log-Offset` says where
 /// the answer begins; a broken stream is resumed at that plus the bytes received. A job that has
-/// not been placed yet has written nothing: with `follow`, the answer begins once it is placed, or
-/// is empty after a minute; then ask again.
+/// not started yet has written nothing: with `follow`, the answer begins once it has, or is empty
+/// after a minute; then ask again.
 #[utoipa::path(
     get, path = "/jobs/{id}/logs", tag = "jobs",
     params(("id" = u64, Path, description = "The job's number"), LogQuery),
@@ -53,6 +53,9 @@ pub(crate) async fn job_logs(
     let place = app.gates().lasting(caller.name())?;
     let Some((attempt, node)) = attempt(&app, &caller, id, query.attempt, follow).await? else {
         return Ok(answer(None, 0, Body::empty()));
+    };
+    let Some(node) = node else {
+        return Ok(answer(Some(attempt), 0, Body::empty()));
     };
     let request = OutputRequest {
         attempt,
@@ -109,14 +112,15 @@ fn kind(text: Option<&str>) -> Result<OutputKind, Refused> {
     }
 }
 
-/// The attempt whose output is asked for, and its node. `None` when there is none yet.
+/// The attempt whose output is asked for, and its node; no node if it ended without having
+/// started. `None` when none has started yet.
 async fn attempt(
     app: &App,
     caller: &Caller,
     id: JobId,
     number: Option<u32>,
     follow: bool,
-) -> Result<Option<(AttemptId, NodeId)>, Refused> {
+) -> Result<Option<(AttemptId, Option<NodeId>)>, Refused> {
     let deadline = Instant::now() + Duration::from_secs(WAIT_SECONDS_MAX.into());
     let mut seen = app.look_fresh().await?;
     loop {
@@ -124,14 +128,20 @@ async fn attempt(
         let known = attempts(&found);
         let wanted = match number {
             None => known.last(),
-            Some(number) => known.iter().find(|(known, _)| *known == number),
+            Some(number) => known.iter().find(|known| known.number == number),
         };
-        if let Some((number, node)) = wanted {
-            return Ok(Some((id.task().attempt(*number), *node)));
-        }
-        if let Some(number) = number {
-            let attempt = id.task().attempt(number);
-            return Err(Refused::not_found(format!("attempt {attempt}")).with_field("attempt"));
+        match (wanted, number) {
+            (Some(known), _) if known.started => {
+                return Ok(Some((id.task().attempt(known.number), Some(known.node))));
+            }
+            (Some(known), _) if known.ended => {
+                return Ok(Some((id.task().attempt(known.number), None)));
+            }
+            (None, Some(number)) => {
+                let attempt = id.task().attempt(number);
+                return Err(Refused::not_found(format!("attempt {attempt}")).with_field("attempt"));
+            }
+            (Some(_) | None, _) => {}
         }
         let over = matches!(found, Found::Ended(_)) || Instant::now() >= deadline;
         if over || !follow {
@@ -149,15 +159,33 @@ async fn attempt(
     }
 }
 
-/// Every attempt of a job, oldest first, with its node.
-fn attempts(found: &Found) -> Vec<(u32, NodeId)> {
+/// One attempt of a job. Until its start is known, its node may not have heard of it.
+struct Known {
+    number: u32,
+    node: NodeId,
+    started: bool,
+    ended: bool,
+}
+
+/// Every attempt of a job, oldest first.
+fn attempts(found: &Found) -> Vec<Known> {
     let (past, current) = match found {
         Found::Live(job) => (&job.past, job.attempt()),
         Found::Ended(job) => (&job.attempts, None),
     };
-    let past = past.iter().map(|end| (end.number, end.node));
-    past.chain(current.map(|attempt| (attempt.number, attempt.node)))
-        .collect()
+    let past = past.iter().map(|end| Known {
+        number: end.number,
+        node: end.node,
+        started: end.started.is_some(),
+        ended: true,
+    });
+    let current = current.map(|attempt| Known {
+        number: attempt.number,
+        node: attempt.node,
+        started: attempt.started().is_some(),
+        ended: false,
+    });
+    past.chain(current).collect()
 }
 
 /// A stream that keeps its place until it ends or is dropped. When it may not go on it breaks, so
