@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use model::NodeId;
+use tokio::sync::watch;
 
 /// Why the log does not start, change its members, or go on.
 ///
@@ -84,4 +85,15 @@ pub enum RaftError {
     /// This head is shutting down.
     #[error("the log is shutting down")]
     Stopped,
+}
+
+impl RaftError {
+    /// Says that this head ends because of this, unless it ends because of something else already.
+    pub(crate) fn tell(self, failed: &watch::Sender<Option<RaftError>>) {
+        failed.send_if_modified(|failed| {
+            let first = failed.is_none();
+            failed.get_or_insert(self);
+            first
+        });
+    }
 }

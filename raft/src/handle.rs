@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::error::RaftError;
 use crate::limits;
 use crate::log_store::{LogStore, Opening};
+use crate::membership;
 use crate::network::client::Factory;
 use crate::network::peers::Peers;
 use crate::network::serve;
@@ -107,7 +108,7 @@ impl Handle {
     }
 
     /// Makes a log of which this head is the only member, reachable at `addr`; returns when it
-    /// leads. May be called again.
+    /// leads and its membership is committed. May be called again.
     ///
     /// # Errors
     /// [`RaftError::Membership`] if the log has other members already; [`RaftError::TimedOut`].
@@ -124,9 +125,10 @@ impl Handle {
             }
         }
         let leads = self.0.raft.wait(Some(limits::LEADER_WAIT));
-        let leads = leads
-            .metrics(|metrics| metrics.current_leader == Some(me), "leading")
-            .await;
+        let settled = |metrics: &Metrics| {
+            metrics.current_leader == Some(me) && membership::is_settled(metrics)
+        };
+        let leads = leads.metrics(settled, "leading").await;
         leads
             .map(drop)
             .map_err(|_| RaftError::TimedOut("the first election"))
@@ -188,10 +190,12 @@ impl Handle {
         if self.0.stopping.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        if self.leads() && self.metrics().membership_config.voter_ids().count() > 1 {
-            if let Err(error) = self.transfer_leadership(None).await {
-                tracing::info!(%error, "leadership was not handed over");
-            }
+        let others = self.metrics().membership_config.voter_ids().count() > 1;
+        if self.leads()
+            && others
+            && let Err(error) = self.transfer_leadership(None).await
+        {
+            tracing::info!(%error, "leadership was not handed over");
         }
         self.stop().await
     }
@@ -245,6 +249,13 @@ impl Handle {
         &self.0.cancel
     }
 
+    /// The other heads know this node with another directory.
+    pub(crate) fn replaced(&self) {
+        let error = RaftError::Replaced { node: self.me() };
+        tracing::error!(%error, "another head says so");
+        error.tell(&self.0.failed);
+    }
+
     pub(crate) fn me(&self) -> NodeId {
         self.0.config.node
     }
@@ -264,7 +275,7 @@ fn open(
 ) -> Result<(LogStore, TableStore), RaftError> {
     std::fs::create_dir_all(&config.dir)
         .map_err(|error| crate::database::storage(&config.dir, error))?;
-    // The log first: it says whose directory this is.
+    // The tables first: the log is purged only of what they hold.
     let tables_dir = config.dir.clone();
     let opening = |tables| Opening {
         node: config.node.0,

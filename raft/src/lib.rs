@@ -16,6 +16,7 @@ mod network;
 mod record;
 mod snapshot;
 mod table_store;
+mod thread;
 mod types;
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub(crate) const APPLY_ENTRIES_MAX: usize = 1_024;
 pub(crate) const LOG_JOBS_MAX: usize = 1_024;
 /// Writes to the log that share one fsync.
 pub(crate) const LOG_GROUP_MAX: usize = 512;
+/// Times that entries are read from disk when the log is cut meanwhile.
+pub(crate) const LOG_READS_MAX: usize = 8;
 /// Bytes of recent entries kept in memory beyond those that are not on disk yet.
 pub(crate) const CACHE_BYTES_MAX: usize = 64 << 20;
 /// Recent entries kept in memory beyond those that are not on disk yet.

@@ -17,7 +17,6 @@ use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread::JoinHandle;
 
 use futures_util::{Stream, StreamExt, stream};
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
@@ -29,6 +28,7 @@ use crate::disk::{Faults, io_error};
 use crate::error::RaftError;
 use crate::limits;
 use crate::record;
+use crate::thread::Thread;
 use crate::types::{Entry, LogId, TypeConfig, Vote};
 use cache::{Cache, Piece};
 use open::Owner;
@@ -48,7 +48,8 @@ struct Inner {
     tables: Option<watch::Receiver<Option<u64>>>,
     /// Lets an empty log begin anywhere, which openraft's conformance suite does.
     anywhere: bool,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Behind `queue`, whose end ends it.
+    thread: Thread,
 }
 
 /// What readers and the writer share.
@@ -89,10 +90,8 @@ impl LogStore {
             failed: opening.failed,
             poisoned: None,
         };
-        let thread = std::thread::Builder::new().name("raft-log".into());
-        let thread = thread
-            .spawn(move || writer.run())
-            .map_err(|error| storage(dir, error))?;
+        let thread = Thread::start("raft-log", move || writer.run());
+        let thread = thread.map_err(|error| storage(dir, error))?;
         Ok(LogStore(Arc::new(Inner {
             shared,
             queue,
@@ -101,7 +100,7 @@ impl LogStore {
             peers: Mutex::new(opened.peers),
             tables: opening.tables,
             anywhere: opening.anywhere,
-            thread: Mutex::new(Some(thread)),
+            thread,
         })))
     }
 
@@ -130,21 +129,17 @@ impl LogStore {
         Ok(true)
     }
 
+    /// The instance of another head that was first met.
+    pub(crate) fn instance_of(&self, node: u64) -> Option<[u8; 16]> {
+        let peers = self.0.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.get(&node).copied()
+    }
+
     /// Writes down what waits, and gives the files back. Later calls fail.
     pub(crate) fn close(&self) {
         // The writer may have ended by itself.
         let _ = self.0.queue.send((Job::Stop, None));
-        let thread = self
-            .0
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the log's writer panicked");
-        }
+        self.0.thread.join();
         self.0.shared.db.close();
     }
 
@@ -196,36 +191,30 @@ impl LogStore {
     /// The next entries of `start..end`: none if the log has none there, otherwise the first and
     /// further ones up to `bytes`.
     async fn next_entries(&self, start: u64, end: u64, bytes: usize) -> io::Result<Vec<Entry>> {
-        let piece = self.cache().piece(start, end, bytes);
-        match piece {
-            Piece::Nothing => Ok(Vec::new()),
-            Piece::Here(entries) => Ok(entries),
-            Piece::OnDisk { from, below } => {
-                let shared = self.0.shared.clone();
-                let read = move || open::read(&shared.db, from, below, bytes);
-                let entries = tokio::task::spawn_blocking(read)
-                    .await
-                    .map_err(io_error)??;
-                let begins = entries.first().map(|entry| entry.log_id.index);
-                let whole = begins == Some(from)
-                    && entries
-                        .windows(2)
-                        .all(|two| two[0].log_id.index + 1 == two[1].log_id.index);
-                // What was purged meanwhile may be missing, nothing else.
-                if whole
-                    || self
-                        .cache()
-                        .purged
-                        .is_some_and(|purged| purged.index >= from)
-                {
-                    Ok(entries)
-                } else {
-                    Err(io_error(format!(
-                        "log entry {from} or one behind it is missing"
-                    )))
-                }
+        // What is purged or truncated while it is read may be missing, nothing else; where the
+        // log is then is found out by asking again.
+        let mut missing = start;
+        for _ in 0..limits::LOG_READS_MAX {
+            let piece = self.cache().piece(start, end, bytes);
+            let (from, below) = match piece {
+                Piece::Nothing => return Ok(Vec::new()),
+                Piece::Here(entries) => return Ok(entries),
+                Piece::OnDisk { from, below } => (from, below),
+            };
+            let shared = self.0.shared.clone();
+            let read = move || open::read(&shared.db, from, below, bytes);
+            let entries = tokio::task::spawn_blocking(read)
+                .await
+                .map_err(io_error)??;
+            let indexes = entries.iter().map(|entry| entry.log_id.index);
+            if !entries.is_empty() && indexes.zip(from..).all(|(found, wanted)| found == wanted) {
+                return Ok(entries);
             }
+            missing = from;
         }
+        Err(io_error(format!(
+            "log entry {missing} or one behind it is missing"
+        )))
     }
 }
 

@@ -54,7 +54,7 @@ impl Handle {
             });
         }
         for _ in 0..limits::MEMBER_STEPS_MAX {
-            let metrics = self.metrics();
+            let metrics = self.settled().await?;
             if metrics.current_leader != Some(self.me().0) {
                 let leader = metrics.current_leader.map(NodeId);
                 return Err(RaftError::NotLeading { leader });
@@ -76,6 +76,18 @@ impl Handle {
         Err(RaftError::Membership {
             why: "too many steps at once".into(),
         })
+    }
+
+    /// What there is once no change of members is under way, its own or the one before.
+    async fn settled(&self) -> Result<Metrics, RaftError> {
+        let wait = self.raft().wait(Some(limits::OUTCOME_WAIT));
+        // Whoever does not lead has nothing to wait for.
+        let settled =
+            |metrics: &Metrics| metrics.current_leader != Some(metrics.id) || is_settled(metrics);
+        let settled = wait
+            .metrics(settled, "no change of members under way")
+            .await;
+        settled.map_err(|_| RaftError::TimedOut("a change of members"))
     }
 
     async fn change(&self, change: Change, retain: bool) -> Result<(), RaftError> {
@@ -157,6 +169,15 @@ impl Handle {
             .map(drop)
             .map_err(|_| RaftError::TimedOut("handing over leadership"))
     }
+}
+
+/// Whether the members in force are committed: the next change waits for that.
+pub(crate) fn is_settled(metrics: &Metrics) -> bool {
+    let (in_force, committed) = (
+        &metrics.membership_config,
+        &metrics.committed_membership_config,
+    );
+    in_force.log_id() == committed.log_id()
 }
 
 /// Members as they are.

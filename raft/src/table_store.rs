@@ -10,8 +10,7 @@ mod worker;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use futures_util::{Stream, StreamExt};
@@ -26,6 +25,7 @@ use crate::error::RaftError;
 use crate::limits;
 use crate::log_store::cache;
 use crate::snapshot::{Snapshot, Snapshots};
+use crate::thread::Thread;
 use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
 use load::Applied;
 use worker::{Job, Worker};
@@ -42,7 +42,8 @@ pub(crate) struct TableStore(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Behind `jobs`, whose end ends it.
+    thread: Thread,
 }
 
 /// What readers and the worker share.
@@ -104,9 +105,8 @@ impl TableStore {
         });
         let (jobs, receiver) = mpsc::channel(JOBS_MAX);
         let worker = Worker::new(shared.clone(), tables);
-        let thread = std::thread::Builder::new().name("raft-tables".into());
-        let thread = thread.spawn(move || worker.run(receiver));
-        let thread = Mutex::new(Some(thread.map_err(|error| storage(dir, error))?));
+        let thread = Thread::start("raft-tables", move || worker.run(receiver));
+        let thread = thread.map_err(|error| storage(dir, error))?;
         Ok(TableStore(Arc::new(Inner {
             shared,
             jobs,
@@ -138,17 +138,7 @@ impl TableStore {
     pub(crate) fn close(&self) {
         // The worker may have ended by itself.
         let _ = self.0.jobs.blocking_send(Job::Stop);
-        let thread = self
-            .0
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the tables' worker panicked");
-        }
+        self.0.thread.join();
         let db = self.view().db.clone();
         if let Err(error) = db.flush() {
             tracing::warn!(%error, "the tables could not be flushed; the log has what is missing");

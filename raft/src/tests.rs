@@ -1,2 +1,10 @@
-//! The pitfalls of log stores that others fell into, one test each, and openraft's conformance
-//! suite.
+//! The proofs of this room: openraft's conformance suite, one test for each pitfall that other
+//! log stores fell into, heads over real connections, and damaged disks.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod damage;
+mod heads;
+mod history;
+mod pitfalls;
+mod stores;
+mod suite;

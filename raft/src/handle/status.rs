@@ -118,7 +118,13 @@ impl Handle {
     }
 }
 
+/// How long ago a quorum answered. A leader that is the only voter is its own quorum, and hears
+/// nobody while nothing is proposed.
 fn quorum_age(metrics: &Metrics) -> Option<Duration> {
+    let alone = metrics.membership_config.voter_ids().eq([metrics.id]);
+    if alone && metrics.state == ServerState::Leader {
+        return Some(Duration::ZERO);
+    }
     metrics.last_quorum_acked.as_ref().map(|at| at.elapsed())
 }
 
@@ -180,15 +186,15 @@ pub(super) async fn follow(
             && !cancel.is_cancelled()
         {
             tracing::error!(error = %fatal, "the log failed; this head ends");
-            failed.send_if_modified(|failed| {
-                let first = failed.is_none();
-                failed.get_or_insert(super::fatal(fatal));
-                first
-            });
+            super::fatal(fatal).tell(&failed);
             return;
         }
         tokio::select! {
             changed = metrics.changed() => if changed.is_err() {
+                // Its end was not told: it panicked.
+                if !cancel.is_cancelled() {
+                    super::fatal("its task is gone").tell(&failed);
+                }
                 return;
             },
             () = cancel.cancelled() => return,
@@ -211,4 +217,25 @@ fn essence(status: &RaftStatus) -> impl PartialEq + '_ {
         status.snapshot,
         members,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use openraft::type_config::TypeConfigExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_log_whose_task_is_gone_has_failed() {
+        let (metrics, follow_metrics) = TypeConfig::watch_channel(Metrics::new_initial(1));
+        let (tell, failed) = (
+            watch::Sender::new(RaftStatus::default()),
+            watch::Sender::new(None),
+        );
+        let cancel = CancellationToken::new();
+        let following = tokio::spawn(follow(follow_metrics, tell, failed.clone(), cancel));
+        drop(metrics);
+        following.await.unwrap();
+        assert!(matches!(*failed.borrow(), Some(RaftError::Fatal(_))));
+    }
 }

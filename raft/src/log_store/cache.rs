@@ -25,6 +25,8 @@ pub(crate) struct Cache {
     pub(crate) committed: Option<LogId>,
     /// Entries below this are on disk.
     durable_below: u64,
+    /// Nothing is below this; 0 unless the log was let begin anywhere.
+    begins: u64,
     entries: VecDeque<Entry>,
     bytes: usize,
 }
@@ -57,18 +59,20 @@ impl Cache {
     /// If they leave a hole: what follows a hole could pass for a log that was never replicated.
     pub(crate) fn append(&mut self, entries: &[Entry], anywhere: bool) -> io::Result<()> {
         let free = anywhere && self.last.is_none();
-        let mut expected = match entries.first() {
+        let first = match entries.first() {
             Some(first) if free => first.log_id.index,
             Some(_) | None => next(self.last.as_ref()),
         };
-        for entry in entries {
+        for (expected, entry) in (first..).zip(entries) {
             if entry.log_id.index != expected {
                 let found = entry.log_id.index;
                 return Err(io_error(format!(
                     "entry {found} where {expected} is to follow"
                 )));
             }
-            expected += 1;
+        }
+        if free {
+            self.begins = first;
         }
         for entry in entries {
             self.bytes += size(entry);
@@ -104,6 +108,9 @@ impl Cache {
     /// Drops everything behind `last`.
     pub(crate) fn truncate(&mut self, last: Option<LogId>) {
         let end = next(last.as_ref());
+        if end >= next(self.last.as_ref()) {
+            return;
+        }
         while self
             .entries
             .back()
@@ -137,7 +144,7 @@ impl Cache {
 
     /// The next entries of `start..end`; the first always, further ones up to `bytes`.
     pub(crate) fn piece(&self, start: u64, end: u64, bytes: usize) -> Piece {
-        let start = start.max(next(self.purged.as_ref()));
+        let start = start.max(next(self.purged.as_ref())).max(self.begins);
         let end = end.min(next(self.last.as_ref()));
         if start >= end {
             return Piece::Nothing;

@@ -54,6 +54,7 @@ impl Mark {
         options.read(true).write(true).create(true).truncate(false);
         let file = options.open(&path).map_err(storage)?;
         let length = file.metadata().map_err(storage)?.len();
+        let fresh = !Mark::is_there(dir)?;
         let mut newest: Option<Place> = None;
         for at in 0..2 {
             let mut bytes = vec![0; PLACE];
@@ -69,7 +70,7 @@ impl Mark {
         }
         let place = match newest {
             Some(place) => place,
-            None if length == 0 => {
+            None if fresh => {
                 file.set_len(2 * PLACE as u64).map_err(storage)?;
                 Place {
                     sequence: 0,
@@ -96,8 +97,14 @@ impl Mark {
         Ok((mark, found))
     }
 
-    pub(crate) fn is_there(dir: &Path) -> bool {
-        path(dir).exists()
+    /// Whether a mark was ever written in `dir`. A file of zeros is the beginning of the first.
+    pub(crate) fn is_there(dir: &Path) -> Result<bool, RaftError> {
+        let path = path(dir);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(bytes.iter().any(|byte| *byte != 0)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(crate::database::storage(&path, error)),
+        }
     }
 
     /// Notes that everything up to `last` is about to be acknowledged.

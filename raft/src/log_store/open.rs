@@ -43,7 +43,7 @@ pub(crate) fn open(dir: &Path, node: u64) -> Result<Opened, RaftError> {
     std::fs::create_dir_all(dir).map_err(|error| storage(dir, error))?;
     let path = dir.join("log");
     let fresh = !path.exists();
-    let had_mark = Mark::is_there(dir);
+    let had_mark = Mark::is_there(dir)?;
     if fresh && had_mark {
         let what = "the log itself; only its mark is there".into();
         return Err(RaftError::Lost { path, what });
@@ -96,17 +96,17 @@ fn load(db: &Database) -> Result<(Cache, Peers), RaftError> {
     let vote: Option<Vote> = meta(db, keys::VOTE)?;
     let committed: Option<Option<LogId>> = meta(db, keys::COMMITTED)?;
     let peers: Option<Peers> = meta(db, keys::PEERS)?;
-    let mut expected = purged.map(|purged| purged.index + 1);
+    let mut expected = next(purged.as_ref());
     let mut last = None;
     let mut fault = None;
     let scanned = db.scan(&keys::entry(0), &keys::ENTRIES_END, |key, value| {
         let index = keys::entry_index(key)?;
-        if expected.is_some_and(|expected| expected != index) {
-            let why = format!("entry {index} follows where {expected:?} is missing");
+        if index != expected {
+            let why = format!("it lies where entry {expected} is missing");
             fault = Some((index, why));
             return Ok(ControlFlow::Break(()));
         }
-        expected = Some(index + 1);
+        expected = index + 1;
         match record::decode::<Entry>(key, value) {
             Ok(entry) if entry.log_id.index == index => last = Some(entry.log_id),
             Ok(entry) => fault = Some((index, format!("it holds entry {}", entry.log_id.index))),

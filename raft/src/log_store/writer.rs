@@ -62,6 +62,15 @@ pub(crate) struct Writer {
     pub(crate) poisoned: Option<String>,
 }
 
+impl Drop for Writer {
+    /// Nobody is told what becomes of a job whose writer is gone; so the head ends.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            RaftError::Fatal("the log's writer panicked".into()).tell(&self.failed);
+        }
+    }
+}
+
 impl Writer {
     /// Writes until told to stop.
     pub(crate) fn run(mut self) {
@@ -217,12 +226,7 @@ impl Writer {
         {
             tracing::error!(%error, "the log cannot be written; this head ends");
             self.poisoned = Some(error.to_string());
-            let error = storage(self.shared.db.path(), error);
-            self.failed.send_if_modified(|failed| {
-                let first = failed.is_none();
-                failed.get_or_insert(error);
-                first
-            });
+            storage(self.shared.db.path(), error).tell(&self.failed);
         }
         result
     }

@@ -40,6 +40,9 @@ pub(crate) enum Request {
 pub(crate) struct Hello {
     pub(crate) node: u64,
     pub(crate) instance: [u8; 16],
+    /// The directory that the caller knows the called head with; whoever comes back with another
+    /// one hears of it here.
+    pub(crate) known: Option<[u8; 16]>,
 }
 
 /// Whether the caller is the one that it was before.

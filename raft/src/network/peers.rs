@@ -130,6 +130,7 @@ impl Peers {
         let hello = Hello {
             node: owner.node,
             instance: owner.instance,
+            known: self.log.instance_of(node),
         };
         let mut stream = connection.open().await?;
         stream.sender.set_priority(Urgency::Heartbeat as i32)?;
@@ -154,11 +155,7 @@ impl Peers {
                     node: NodeId(owner.node),
                 };
                 tracing::error!(%error, "refused by node {node}");
-                self.failed.send_if_modified(|failed| {
-                    let first = failed.is_none();
-                    failed.get_or_insert(error);
-                    first
-                });
+                error.tell(&self.failed);
                 Err(NetError::Forbidden(
                     "this head lost its data directory".into(),
                 ))

@@ -61,7 +61,12 @@ async fn serve_streams(handle: &Handle, connection: &Connection) -> Result<(), N
 async fn greet(handle: &Handle, connection: &Connection) -> Result<bool, NetError> {
     let mut stream = connection.accept().await?;
     let request = stream.receiver.receive::<Request>().await?;
-    let Some(Request::Hello(Hello { node, instance })) = request else {
+    let Some(Request::Hello(Hello {
+        node,
+        instance,
+        known: called,
+    })) = request
+    else {
         return Err(NetError::Malformed("a connection begins with hello"));
     };
     if connection.peer().map(|peer| peer.node.0) != Some(node) {
@@ -69,12 +74,14 @@ async fn greet(handle: &Handle, connection: &Connection) -> Result<bool, NetErro
             "hello from another node than the certificate's",
         ));
     }
+    let own = handle.log().owner().instance;
+    if called.is_some_and(|called| called != own) {
+        handle.replaced();
+    }
     let known = handle.log().knows(node, instance).await;
     let known = known.map_err(|error| NetError::Closed(error.to_string()))?;
     let welcome = if known {
-        Welcome::Yes {
-            instance: handle.log().owner().instance,
-        }
+        Welcome::Yes { instance: own }
     } else {
         tracing::error!(
             node,

@@ -109,10 +109,14 @@ pub(crate) fn inspect(path: &Path) -> Result<SnapshotMeta, RaftError> {
     Ok(meta(applied))
 }
 
-/// Whether a copy can be loaded, and what it contains.
+/// Whether a copy can be loaded and all of it can be read, and what it contains.
 pub(crate) fn verify(path: &Path) -> Result<SnapshotMeta, RaftError> {
     let db = Database::open(path, Kind::Inspect)?;
-    Ok(meta(load(&db)?.applied))
+    let meta = meta(load(&db)?.applied);
+    // Ended jobs, events and the ledger are not loaded, but they are part of the copy.
+    let read = db.scan(&[], &[u8::MAX], |_, _| Ok(ControlFlow::Continue(())));
+    read.map_err(|error| storage(path, error))?;
+    Ok(meta)
 }
 
 fn meta(applied: Applied) -> SnapshotMeta {

@@ -1,0 +1,210 @@
+//! S5, S9, S14: a snapshot says what it holds, holds everything, and is taken whole or not.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use model::command::CancelJobs;
+use model::{Command, JobId};
+use openraft::RaftSnapshotBuilder;
+use openraft::storage::RaftStateMachine;
+
+use super::super::stores::{
+    Switch, apply, close, command, entries, entry, files, flip, image, log_id, open_tables, submit,
+    users,
+};
+use crate::disk::{DiskPoint, Faults};
+use crate::snapshot::Snapshot;
+use crate::table_store::{TableStore, load};
+use crate::types::SnapshotMeta;
+
+/// S5: snapshots are built while entries are applied; each holds exactly what it says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_holds_exactly_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let tables = open_tables(dir.path()).unwrap();
+    let (writing, stop) = (tables.clone(), Arc::new(AtomicBool::new(false)));
+    let stopped = stop.clone();
+    let writer = tokio::spawn(async move {
+        for index in 0.. {
+            apply(&writing, entries(1, index, index)).await.unwrap();
+            if stopped.load(Ordering::Acquire) {
+                return index;
+            }
+        }
+        unreachable!("it was stopped")
+    });
+    let mut seen = BTreeSet::new();
+    while seen.len() < 8 {
+        let built = tables.clone().build_snapshot().await.unwrap();
+        let (meta, held) = content(built.snapshot.path());
+        assert_eq!(meta, built.meta);
+        let last = meta.last_log_id.map_or(0, |last| last.index);
+        assert_eq!(held, (1..=last).collect::<Vec<_>>());
+        seen.insert(last);
+    }
+    stop.store(true, Ordering::Release);
+    let last = writer.await.unwrap();
+    assert!(seen.iter().all(|seen| *seen <= last), "{seen:?} of {last}");
+}
+
+/// What a copy says, and which entries it holds.
+fn content(path: &Path) -> (SnapshotMeta, Vec<u64>) {
+    let copy = tempfile::tempdir().unwrap();
+    let place = copy.path().join("db");
+    crate::disk::clone_db(path, &place).unwrap();
+    let db = crate::database::Database::open(&place, crate::database::Kind::Tables).unwrap();
+    let loaded = load::load(&db).unwrap();
+    (load::verify(path).unwrap(), users(&loaded.state))
+}
+
+/// A store with entries up to 9, and a snapshot received from one with entries up to 40.
+struct Offer {
+    dir: tempfile::TempDir,
+    tables: TableStore,
+    meta: SnapshotMeta,
+    snapshot: Snapshot,
+}
+
+impl Offer {
+    async fn new(faults: Faults) -> Offer {
+        let dir = tempfile::tempdir().unwrap();
+        let tables = TableStore::open(dir.path(), faults, false).unwrap();
+        apply(&tables, entries(1, 0, 9)).await.unwrap();
+        let from = tempfile::tempdir().unwrap();
+        let mut other = open_tables(from.path()).unwrap();
+        apply(&other, entries(1, 0, 40)).await.unwrap();
+        let built = other.build_snapshot().await.unwrap();
+        let snapshot = tables.snapshots().receive_into().unwrap();
+        for file in fs::read_dir(built.snapshot.path()).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), snapshot.path().join(file.file_name())).unwrap();
+        }
+        Offer {
+            dir,
+            tables,
+            meta: built.meta,
+            snapshot,
+        }
+    }
+
+    async fn install(&self) -> io::Result<()> {
+        let mut tables = self.tables.clone();
+        tables
+            .install_snapshot(&self.meta, self.snapshot.clone())
+            .await
+    }
+
+    /// The last of the entries that the store shows; it shows all before it.
+    fn shown(&self) -> u64 {
+        last_of(&self.tables)
+    }
+
+    /// The same after a crash now.
+    fn after_crash(&self) -> u64 {
+        last_of(&open_tables(image(self.dir.path()).path()).unwrap())
+    }
+}
+
+fn last_of(tables: &TableStore) -> u64 {
+    let view = tables.view();
+    let held = users(&view.state);
+    assert_eq!(held, (1..=view.index.0).collect::<Vec<_>>());
+    view.index.0
+}
+
+/// S9.
+#[tokio::test]
+async fn a_snapshot_that_is_not_what_was_announced_changes_nothing() {
+    let mut offer = Offer::new(Faults::default()).await;
+    offer.meta.last_log_id = Some(log_id(1, 41));
+    assert!(offer.install().await.is_err());
+    assert_eq!((offer.shown(), offer.after_crash()), (9, 9));
+}
+
+/// S9.
+#[tokio::test]
+async fn a_damaged_snapshot_changes_nothing() {
+    let offer = Offer::new(Faults::default()).await;
+    let table = files(offer.snapshot.path(), "sst").pop().unwrap();
+    flip(&table, 100);
+    assert!(offer.install().await.is_err());
+    assert_eq!((offer.shown(), offer.after_crash()), (9, 9));
+    fs::remove_file(table).unwrap();
+    assert!(offer.install().await.is_err());
+    assert_eq!((offer.shown(), offer.after_crash()), (9, 9));
+    apply(&offer.tables, entries(1, 10, 12)).await.unwrap();
+    assert_eq!(offer.after_crash(), 12);
+}
+
+/// S9: a crash at any moment of the installation leaves the old tables or the new ones.
+#[tokio::test]
+async fn a_snapshot_is_installed_whole_or_not_at_all() {
+    let moments = [
+        (DiskPoint::SnapshotReceived, 9),
+        (DiskPoint::InstallBeforeMarker, 9),
+        (DiskPoint::InstallAfterMarker, 40),
+    ];
+    for (moment, held) in moments {
+        let (switch, faults) = Switch::new();
+        let offer = Offer::new(faults).await;
+        switch.refuse(moment, io::ErrorKind::StorageFull);
+        assert!(offer.install().await.is_err());
+        assert_eq!(offer.after_crash(), held, "{moment:?}");
+    }
+    let offer = Offer::new(Faults::default()).await;
+    offer.install().await.unwrap();
+    assert_eq!((offer.shown(), offer.after_crash()), (40, 40));
+    apply(&offer.tables, entries(1, 41, 42)).await.unwrap();
+    assert_eq!(offer.after_crash(), 42);
+    assert_eq!(offer.tables.snapshots().newest().unwrap().0, offer.meta);
+}
+
+/// S14: ids are not handed out again although nothing is left of the jobs that had them.
+#[tokio::test]
+async fn job_ids_are_not_reused_behind_a_snapshot() {
+    let from = tempfile::tempdir().unwrap();
+    let mut tables = open_tables(from.path()).unwrap();
+    let jobs: Vec<JobId> = (1..=3).map(JobId).collect();
+    let cancel = Command::CancelJobs(CancelJobs {
+        jobs: jobs.clone(),
+        by: "admin".into(),
+        reason: String::new(),
+        grace: None,
+    });
+    let commands = [
+        command(0),
+        submit("a", 10),
+        submit("b", 10),
+        submit("c", 10),
+        cancel,
+    ];
+    let entries = (0..)
+        .zip(&commands)
+        .map(|(index, command)| entry(1, index, command));
+    apply(&tables, entries.collect()).await.unwrap();
+    assert_eq!(tables.view().state.live_jobs(), 0);
+    let built = tables.build_snapshot().await.unwrap();
+
+    let to = tempfile::tempdir().unwrap();
+    let mut other = open_tables(to.path()).unwrap();
+    other
+        .install_snapshot(&built.meta, built.snapshot)
+        .await
+        .unwrap();
+    close(move || other.close()).await;
+    let other = open_tables(to.path()).unwrap();
+    apply(&other, vec![entry(1, 5, &submit("d", 10))])
+        .await
+        .unwrap();
+    let view = other.view();
+    let live: Vec<JobId> = view.state.jobs().map(|job| job.id).collect();
+    assert_eq!(live, [JobId(4)]);
+    for id in jobs {
+        let ended = crate::table_store::history::ended_job(&view, id).unwrap();
+        assert_eq!(ended.map(|job| job.id), Some(id));
+    }
+}
