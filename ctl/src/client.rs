@@ -5,15 +5,17 @@
 //! pause; the whole is bounded by `--timeout`.
 
 pub mod events;
+pub mod request;
 pub mod tls;
+
+pub use request::{Request, escaped};
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use api_types::problem::{Problem, code};
 use api_types::{PREFIX, header};
-use reqwest::{Method, Response, StatusCode};
-use serde::Serialize;
+use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -33,101 +35,8 @@ pub struct Client {
     timeout: Option<Duration>,
     started: Instant,
     verbose: bool,
-}
-
-/// One request, apart from the head that it goes to.
-pub struct Request {
-    method: Method,
-    path: String,
-    body: Option<Vec<u8>>,
-    headers: Vec<(&'static str, String)>,
-    repeatable: bool,
-    in_body: bool,
-    long_poll: bool,
-}
-
-impl Request {
-    /// Asks for something; changes nothing.
-    pub fn get(path: impl Into<String>) -> Request {
-        Request::new(Method::GET, path)
-    }
-
-    /// A request without a body. All methods but POST may be repeated.
-    pub fn new(method: Method, path: impl Into<String>) -> Request {
-        let repeatable = method != Method::POST;
-        Request {
-            method,
-            path: path.into(),
-            body: None,
-            headers: Vec::new(),
-            repeatable,
-            in_body: false,
-            long_poll: false,
-        }
-    }
-
-    /// With a query; fields that are `None` are left out.
-    ///
-    /// # Errors
-    /// When the query cannot be written as one.
-    pub fn query(mut self, query: &impl Serialize) -> Result<Request, Failure> {
-        let value = serde_json::to_value(query).map_err(|e| Failure::failed(e.to_string()))?;
-        let mut pairs = Vec::new();
-        for (name, value) in value.as_object().into_iter().flatten() {
-            let text = match value {
-                serde_json::Value::String(text) => text.clone(),
-                serde_json::Value::Null => continue,
-                serde_json::Value::Bool(_)
-                | serde_json::Value::Number(_)
-                | serde_json::Value::Array(_)
-                | serde_json::Value::Object(_) => value.to_string(),
-            };
-            pairs.push(format!("{name}={}", escaped(&text)));
-        }
-        if !pairs.is_empty() {
-            self.path = format!("{}?{}", self.path, pairs.join("&"));
-        }
-        Ok(self)
-    }
-
-    /// With a JSON body.
-    ///
-    /// # Errors
-    /// When the body cannot be written as JSON.
-    pub fn body(mut self, body: &impl Serialize) -> Result<Request, Failure> {
-        let json = serde_json::to_vec(body).map_err(|e| Failure::failed(e.to_string()))?;
-        self.body = Some(json);
-        Ok(self)
-    }
-
-    /// With a header.
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Request {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// With an idempotency key, which makes it repeatable.
-    pub fn key(self, key: &str) -> Request {
-        self.header(header::IDEMPOTENCY_KEY, key).repeatable()
-    }
-
-    /// Doing it twice is the same as doing it once.
-    pub fn repeatable(mut self) -> Request {
-        self.repeatable = true;
-        self
-    }
-
-    /// The answer may take [`LONG_POLL_SECONDS`](crate::limits::LONG_POLL_SECONDS) on each head.
-    pub fn long_poll(mut self) -> Request {
-        self.long_poll = true;
-        self
-    }
-
-    /// An answer with status 503 is an answer, not a reason to ask another head.
-    pub fn any_status(mut self) -> Request {
-        self.in_body = true;
-        self
-    }
+    /// There is an authority whose certificates are believed.
+    trusts: bool,
 }
 
 /// Why one head did not answer a request.
@@ -176,6 +85,7 @@ impl Client {
             timeout,
             started: Instant::now(),
             verbose,
+            trusts: matches!(trust, tls::Trust::Authority(_)),
         })
     }
 
@@ -229,13 +139,15 @@ impl Client {
             false => REQUEST_PATIENCE,
         };
         let patience = self.time_left().unwrap_or(usual);
-        match tokio::time::timeout(patience, self.rounds(request, patience)).await {
+        let mut last = None;
+        let rounds = self.rounds(request, patience, &mut last);
+        match tokio::time::timeout(patience, rounds).await {
             Ok(answer) => answer,
             Err(_elapsed) if self.timeout.is_some() => Err(timed_out()),
-            Err(_elapsed) => {
+            Err(_elapsed) => Err(last.unwrap_or_else(|| {
                 let message = format!("no answer within {} s", patience.as_secs());
-                Err(Failure::new(Kind::Unreachable, message))
-            }
+                Failure::new(Kind::Unreachable, message)
+            })),
         }
     }
 
@@ -283,10 +195,14 @@ impl Client {
     }
 
     /// Round after round over the heads. The caller bounds the time.
-    async fn rounds(&self, request: &Request, patience: Duration) -> Result<Response, Failure> {
+    async fn rounds(
+        &self,
+        request: &Request,
+        patience: Duration,
+        last: &mut Option<Failure>,
+    ) -> Result<Response, Failure> {
         let mut pause = BACKOFF_FIRST;
         let mut dead_rounds = 0;
-        let mut last = Failure::new(Kind::Unreachable, "no head answers");
         let deadline = Instant::now() + patience;
         for _ in 0..ROUNDS_MAX {
             let mut dead = Vec::new();
@@ -305,8 +221,10 @@ impl Client {
                         return Err(failure);
                     }
                     Err(Miss::Dead(why)) => dead.push(format!("{}: {why}", self.heads[at])),
-                    Err(Miss::Busy(failure, wait)) => (last, asked_to_wait) = (failure, wait),
-                    Err(Miss::Broken(failure)) if request.repeatable => last = failure,
+                    Err(Miss::Busy(failure, wait)) => {
+                        (*last, asked_to_wait) = (Some(failure), wait)
+                    }
+                    Err(Miss::Broken(failure)) if request.repeatable => *last = Some(failure),
                     Err(Miss::Broken(failure)) => {
                         return Err(failure.hint("it may have been done: look before you repeat"));
                     }
@@ -314,24 +232,23 @@ impl Client {
             }
             if dead.len() == self.heads.len() {
                 dead_rounds += 1;
-                last = Failure::new(Kind::Unreachable, format!("no head: {}", dead.join("; ")))
-                    .hint("is the cluster up, and the network? heads: goctl context list");
+                let failure = all_dead(&dead);
                 if dead_rounds >= DEAD_ROUNDS_MAX {
-                    return Err(last);
+                    return Err(failure);
                 }
+                *last = Some(failure);
             }
-            let wait = asked_to_wait.unwrap_or(pause).min(BACKOFF_MAX);
+            let wait = asked_to_wait.unwrap_or(pause);
             if Instant::now() + wait >= deadline {
-                return Err(if self.timeout.is_some() {
-                    timed_out()
-                } else {
-                    last
-                });
+                break;
             }
             tokio::time::sleep(wait).await;
             pause = (pause * 2).min(BACKOFF_MAX);
         }
-        Err(last)
+        match last.take() {
+            Some(failure) if self.timeout.is_none() => Err(failure),
+            Some(_) | None => Err(timed_out()),
+        }
     }
 
     async fn try_head(&self, head: &str, request: &Request) -> Result<Response, Miss> {
@@ -353,11 +270,7 @@ impl Client {
         let response = answer.map_err(|error| {
             let why = chain(&error);
             if why.contains("invalid peer certificate") || why.contains("UnknownIssuer") {
-                let message = format!("{head} does not show a certificate of this cluster: {why}");
-                Miss::Final(
-                    Failure::failed(message)
-                        .hint(format!("if the cluster was made anew: goctl login {head}")),
-                )
+                Miss::Final(self.distrust(head, &why))
             } else if error.is_connect() {
                 Miss::Dead(why)
             } else {
@@ -369,6 +282,18 @@ impl Client {
             return Ok(response);
         }
         Err(refusal(response).await)
+    }
+
+    fn distrust(&self, head: &str, why: &str) -> Failure {
+        if !self.trusts {
+            let message = format!("{head} cannot be trusted: the cluster's certificate is missing");
+            let hint = format!("goctl login {head}, or GOCTL_CA_FILE");
+            return Failure::failed(message).hint(hint);
+        }
+        Failure::failed(format!(
+            "{head} does not show a certificate of this cluster: {why}"
+        ))
+        .hint(format!("if the cluster was made anew: goctl login {head}"))
     }
 
     fn trace(&self, request: &Request, url: &str, answer: &reqwest::Result<Response>) {
@@ -432,6 +357,11 @@ async fn refusal(mut response: Response) -> Miss {
     }
 }
 
+fn all_dead(dead: &[String]) -> Failure {
+    Failure::new(Kind::Unreachable, format!("no head: {}", dead.join("; ")))
+        .hint("is the cluster up, and the network? heads: goctl context list")
+}
+
 /// `--timeout` has passed.
 pub fn timed_out() -> Failure {
     Failure::new(Kind::TimedOut, "--timeout has passed")
@@ -454,19 +384,6 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     texts.pop().unwrap_or_else(|| error.to_string())
-}
-
-/// A text as part of a path or a query.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 /// A key that nobody has used before: 128 random bits.

@@ -119,6 +119,12 @@ impl Failure {
             (true, false) => problem.title.clone(),
             (true, true) => format!("the server answered with status {}", problem.status),
         };
+        let many = problem.problems.len();
+        let first = problem.problems.first();
+        let message = match first.filter(|_| many > 1) {
+            Some(first) if message.starts_with(&first.field) => format!("{many} fields are wrong"),
+            Some(_) | None => message,
+        };
         let mut hint = problem.hint.clone();
         if hint.is_none() && problem.code == code::UNAUTHENTICATED {
             hint = Some("goctl login".into());
@@ -168,13 +174,19 @@ impl fmt::Display for Failure {
             | Kind::Unread => write!(f, "error: {}", self.message)?,
         }
         let problem = self.problem.as_deref();
-        for field in problem.iter().flat_map(|problem| &problem.problems) {
+        let listed = problem
+            .map(|problem| &problem.problems[..])
+            .unwrap_or_default();
+        // One problem is told by the message and the hint already.
+        let alone = listed.len() == 1 && self.message.contains(&listed[0].message);
+        for field in listed.iter().filter(|_| !alone) {
             write!(f, "\n  {}: {}", field.field, field.message)?;
             if !field.remedy.is_empty() {
                 write!(f, " ({})", field.remedy)?;
             }
         }
-        if let Some(hint) = &self.hint {
+        let told = |hint: &&String| !alone && listed.iter().any(|field| field.remedy == **hint);
+        if let Some(hint) = self.hint.as_ref().filter(|hint| !told(hint)) {
             write!(f, "\n  hint: {hint}")?;
         }
         if let Some(problem) = problem.filter(|problem| !problem.code.is_empty()) {

@@ -242,3 +242,6 @@ pub fn assignment(text: &str) -> Result<(String, Option<String>), String> {
     }
     Ok((name.to_owned(), value))
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,17 @@ pub async fn jobs(client: &Client, selectors: &[Selector]) -> Result<Vec<Chosen>
     Ok(chosen)
 }
 
+/// The one job that a selector names.
+///
+/// # Errors
+/// When it names none or several.
+pub async fn one(client: &Client, selector: &Selector) -> Result<u64, Failure> {
+    match ids(client, selector).await?[..] {
+        [only] => Ok(only),
+        _ => Err(Failure::usage("exactly one job must be named")),
+    }
+}
+
 async fn ids(client: &Client, selector: &Selector) -> Result<Vec<u64>, Failure> {
     let mut query = JobQuery::default();
     match selector {

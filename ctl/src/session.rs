@@ -211,7 +211,10 @@ impl Session {
             return Ok(());
         }
         if self.no_input || !self.environment.stdin_tty {
-            let message = format!("{question} Nobody can be asked");
+            let message = format!(
+                "{}; nobody can be asked",
+                question.trim_end_matches(['.', '?'])
+            );
             return Err(Failure::usage(message)
                 .field("--yes")
                 .hint("give --yes to do it"));

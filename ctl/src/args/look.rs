@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::parse;
-use crate::parse::selector::{Selector, job_number};
+use crate::parse::selector::{Selector, job_number, one_job};
 
 /// How jobs are named.
 const SELECTORS: &str = "Jobs are named by number (42), range (40-50), age (last, last:3), name \
@@ -54,9 +54,9 @@ pub struct Ps {
 /// `goctl show`.
 #[derive(Args, Debug)]
 pub struct Show {
-    /// The job's number
-    #[arg(value_parser = job_number)]
-    pub job: u64,
+    /// The job's number, or last
+    #[arg(value_parser = one_job)]
+    pub job: Selector,
     /// Print a description that `goctl submit -f` takes
     #[arg(long)]
     pub spec: bool,
@@ -66,9 +66,9 @@ pub struct Show {
 #[derive(Args, Debug)]
 #[command(after_help = "Without --stdout or --stderr both are shown, each on its own stream.")]
 pub struct Logs {
-    /// The job's number
-    #[arg(value_parser = job_number)]
-    pub job: u64,
+    /// The job's number, or last
+    #[arg(value_parser = one_job)]
+    pub job: Selector,
     /// Go on as the job writes, until it ends
     #[arg(short, long)]
     pub follow: bool,

@@ -77,3 +77,50 @@ impl Cutter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use super::*;
+
+    const STREAM: &str = ": alive\n\nevent: job.ended\r\nid: 5\r\ndata: {\"a\":\r\ndata: 1}\r\n\r\n\
+        : nothing for you\nid: 9\n\ndata:x\nretry: 3\nunknown\n\ndata: not whole";
+
+    #[test]
+    fn it_does_not_matter_where_the_bytes_are_cut() {
+        let expected = [
+            Message {
+                event: "job.ended".into(),
+                data: "{\"a\":\n1}".into(),
+                id: Some("5".into()),
+            },
+            Message {
+                id: Some("9".into()),
+                ..Message::default()
+            },
+            Message {
+                data: "x".into(),
+                ..Message::default()
+            },
+        ];
+        for size in 1..STREAM.len() {
+            let mut cutter = Cutter::default();
+            let pieces = STREAM.as_bytes().chunks(size);
+            let messages: Vec<Message> = pieces
+                .flat_map(|piece| cutter.push(piece).unwrap())
+                .collect();
+            assert_eq!(messages, expected, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn memory_stays_bounded_whatever_comes() {
+        let mut cutter = Cutter::default();
+        let line = vec![b'x'; EVENT_BYTES_MAX + 1];
+        assert_eq!(cutter.push(&line), Err(Overlong));
+        let mut cutter = Cutter::default();
+        let fields = format!("data: {}\n", "y".repeat(1_000)).repeat(EVENT_BYTES_MAX / 500);
+        assert_eq!(cutter.push(fields.as_bytes()), Err(Overlong));
+    }
+}

@@ -13,7 +13,7 @@ use crate::client::{Client, Request};
 use crate::error::{Failure, Kind};
 use crate::limits::{EVENTS_BACK, EVENTS_COLLECTED_MAX};
 use crate::output::table::{Column, Rank};
-use crate::output::{Format, cells};
+use crate::output::{Format, View, cells};
 use crate::select;
 use crate::session::Session;
 
@@ -196,24 +196,37 @@ impl Printer<'_> {
 
 /// The columns; padded, because each row is printed without knowing the next.
 fn columns(padded: bool) -> Vec<Column<Event>> {
-    let kind: fn(&Event, &crate::output::View) -> String = match padded {
-        true => |event, _| format!("{:<15}", cells::safe(&event.kind)),
-        false => |event, _| cells::safe(&event.kind),
-    };
-    let index: fn(&Event, &crate::output::View) -> String = match padded {
-        true => |event, _| format!("{:>7}", event.index),
-        false => |event, _| event.index.to_string(),
-    };
-    let at: fn(&Event, &crate::output::View) -> String = match padded {
-        true => |event, view| format!("{:<25}", cells::clock(&event.at, view)),
-        false => |event, view| cells::clock(&event.at, view),
+    type Cell = fn(&Event, &View) -> String;
+    let (index, at, kind, user): (Cell, Cell, Cell, Cell) = match padded {
+        true => (
+            |event, _| format!("{:>7}", event.index),
+            |event, view| format!("{:<25}", cells::clock(&event.at, view)),
+            |event, _| format!("{:<15}", cells::safe(&event.kind)),
+            |event, _| format!("{:<8}", user(event)),
+        ),
+        false => (
+            |event, _| event.index.to_string(),
+            |event, view| cells::clock(&event.at, view),
+            |event, _| cells::safe(&event.kind),
+            |event, _| user(event),
+        ),
     };
     vec![
         Column::right("index", Rank::Always, index),
         Column::left("at", Rank::Useful, at),
         Column::left("type", Rank::Always, kind),
+        Column::left("user", Rank::Nice, user),
         Column::left("what", Rank::Always, |event, _| what(event)),
     ]
+}
+
+/// Who did it, or whose job it is.
+fn user(event: &Event) -> String {
+    event
+        .by
+        .as_ref()
+        .or(event.owner.as_ref())
+        .map_or_else(|| "-".into(), |user| cells::safe(user))
 }
 
 /// What happened, in words.
@@ -248,12 +261,10 @@ fn what(event: &Event) -> String {
             .map(|_| "to be tried again".to_owned()),
     );
     words.extend(event.health.clone());
-    words.extend(event.reason.as_ref().map(|reason| format!("({reason})")));
-    match (&event.by, &event.owner) {
-        (Some(user), _) => words.push(format!("by {user}")),
-        (None, Some(user)) if event.kind == kind::JOB_SUBMITTED => words.push(format!("by {user}")),
-        (None, Some(user)) => words.push(format!("of {user}")),
-        (None, None) => {}
+    match &event.reason {
+        Some(reason) => words.push(format!("drained: {reason}")),
+        None if event.kind == kind::NODE_DRAIN => words.push("takes jobs again".into()),
+        None => {}
     }
     cells::safe(&words.join(" "))
 }

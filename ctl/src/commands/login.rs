@@ -211,10 +211,14 @@ pub async fn logout(session: &Session) -> Result<(), Failure> {
             format!("not logged in at \"{name}\""),
         ));
     }
-    let ended = session
-        .client()?
-        .tell(&Request::new(Method::POST, "/logout").repeatable())
-        .await;
+    let ended = match session.client() {
+        Ok(client) => {
+            client
+                .tell(&Request::new(Method::POST, "/logout").repeatable())
+                .await
+        }
+        Err(failure) => Err(failure),
+    };
     credentials.remove(&name);
     files.write_credentials(&credentials)?;
     match ended {

@@ -16,6 +16,7 @@ use crate::client::{Client, Request, unreadable};
 use crate::error::{Failure, Kind};
 use crate::limits::{LOOK_FIRST, LOOK_MAX, OUTAGE_MAX};
 use crate::output::{note, write_out};
+use crate::select;
 use crate::session::Session;
 
 /// One of the two streams of a job, and where it is shown.
@@ -54,6 +55,7 @@ impl Stream {
 /// When there is no such job, or its node cannot be reached.
 pub async fn logs(session: &Session, args: &Logs) -> Result<(), Failure> {
     let client = session.client()?;
+    let job = select::one(client, &args.job).await?;
     let streams: &[Stream] = match (args.stdout, args.stderr) {
         (true, _) => &[Stream::Out],
         (false, true) => &[Stream::ErrAsData],
@@ -61,14 +63,14 @@ pub async fn logs(session: &Session, args: &Logs) -> Result<(), Failure> {
     };
     if !args.follow {
         for stream in streams {
-            Reader::new(client, args.job, *stream, args.offset, args.attempt)
+            Reader::new(client, job, *stream, args.offset, args.attempt)
                 .once()
                 .await?;
         }
         return Ok(());
     }
     let follow = async |stream: Stream| {
-        Reader::new(client, args.job, stream, args.offset, args.attempt)
+        Reader::new(client, job, stream, args.offset, args.attempt)
             .follow()
             .await
     };
@@ -80,7 +82,7 @@ pub async fn logs(session: &Session, args: &Logs) -> Result<(), Failure> {
                 .map(drop),
         }
     };
-    Box::pin(wait::or_interrupt(work, || wait::goes_on(args.job))).await
+    Box::pin(wait::or_interrupt(work, || wait::goes_on(job))).await
 }
 
 /// Shows both streams of a job from their beginning to their end.
@@ -93,6 +95,15 @@ pub async fn follow_both(client: &Client, job: u64) -> Result<(), Failure> {
     Box::pin(futures_util::future::try_join(out.follow(), err.follow()))
         .await
         .map(drop)
+}
+
+/// An attempt without output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Unstarted {
+    /// It has not written anything yet.
+    StillToCome,
+    /// It ended before it wrote anything.
+    Over,
 }
 
 /// One stream of one job, and how far it was read.
@@ -128,8 +139,12 @@ impl<'a> Reader<'a> {
 
     /// Shows what there is.
     async fn once(mut self) -> Result<(), Failure> {
-        let response = self.open(false).await?;
-        self.copy(response).await.map(drop)
+        match self.open(false).await {
+            Ok(response) => self.copy(response).await.map(drop),
+            Err(failure) => match self.without_output(failure).await? {
+                Unstarted::StillToCome | Unstarted::Over => Ok(()),
+            },
+        }
     }
 
     /// Shows what there is and what comes, over all attempts, until the job has ended.
@@ -146,6 +161,18 @@ impl<'a> Reader<'a> {
             if (self.offset, self.attempt) != before {
                 (pause, quiet_since) = (LOOK_FIRST, Instant::now());
             }
+            let copied = match copied {
+                Err(failure) if failure.kind == Kind::NotFound => {
+                    match self.without_output(failure).await? {
+                        Unstarted::StillToCome => {
+                            tokio::time::sleep(LOOK_FIRST).await;
+                            continue;
+                        }
+                        Unstarted::Over => Ok(0),
+                    }
+                }
+                copied => copied,
+            };
             match copied {
                 Ok(0) if over => match self.next_attempt().await? {
                     true => over = false,
@@ -206,6 +233,29 @@ impl<'a> Reader<'a> {
             self.offset += i64::try_from(chunk.len()).unwrap_or(i64::MAX);
         }
         Ok(bytes)
+    }
+
+    /// What it means that a node does not have the output of an attempt: nothing, as long as the
+    /// attempt has not started; otherwise it is a failure.
+    async fn without_output(&self, failure: Failure) -> Result<Unstarted, Failure> {
+        if failure.kind != Kind::NotFound {
+            return Err(failure);
+        }
+        let job = wait::look(self.client, self.job, 0).await?;
+        let read = match self.attempt {
+            Some(number) => job.attempts.iter().find(|attempt| attempt.number == number),
+            None => job.attempts.last(),
+        };
+        match read {
+            Some(attempt) if attempt.state.is_ended() && attempt.started_at.is_some() => {
+                Err(failure)
+            }
+            Some(attempt) if attempt.state.is_ended() => Ok(Unstarted::Over),
+            Some(_) => Ok(Unstarted::StillToCome),
+            None if self.attempt.is_some() => Err(failure),
+            None if job.state.is_ended() => Ok(Unstarted::Over),
+            None => Ok(Unstarted::StillToCome),
+        }
     }
 
     /// Whether nothing more will be written by the attempt that is read.

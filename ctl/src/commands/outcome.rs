@@ -16,7 +16,8 @@ pub fn exit_code(job: &Job) -> u8 {
         JobState::Succeeded => 0,
         JobState::Failed => own.unwrap_or(1),
         JobState::OutOfMemory => own.unwrap_or(137),
-        JobState::TimedOut => own.unwrap_or(124),
+        // As timeout(1) has it, however the job took the signal.
+        JobState::TimedOut => 124,
         JobState::CannotStart => own.unwrap_or(126),
         JobState::Cancelled => own.unwrap_or(EXIT_NOT_THE_JOB),
         JobState::ImageUnavailable

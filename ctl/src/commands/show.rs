@@ -17,7 +17,7 @@ use crate::session::Session;
 /// When there is no such job.
 pub async fn show(session: &Session, args: &Show) -> Result<(), Failure> {
     let client = session.client()?;
-    let mut job = select::job(client, args.job).await?;
+    let mut job = select::job(client, select::one(client, &args.job).await?).await?;
     if args.spec {
         let spec = job
             .spec

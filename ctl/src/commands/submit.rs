@@ -93,11 +93,26 @@ fn describe(session: &Session, work: &Work) -> Result<JobRequest, Failure> {
     )
 }
 
+/// Submits under one key, over as many heads and repetitions as it takes.
 async fn send(client: &Client, work: &Work, request: &JobRequest) -> Result<Submitted, Failure> {
     let key = work.key.clone().map_or_else(fresh_key, Ok)?;
+    let submit = Request::new(Method::POST, "/jobs").body(request)?.key(&key);
     client
-        .ask(&Request::new(Method::POST, "/jobs").body(request)?.key(&key))
+        .ask(&submit)
         .await
+        .map_err(|failure| match failure.kind {
+            Kind::Unreachable | Kind::TimedOut => failure.hint(format!(
+                "if it was accepted after all, --key {key} gives the same job"
+            )),
+            Kind::Failed
+            | Kind::Usage
+            | Kind::NotFound
+            | Kind::LoggedOut
+            | Kind::Forbidden
+            | Kind::Conflict
+            | Kind::Interrupted
+            | Kind::Unread => failure,
+        })
 }
 
 fn print<T: Serialize>(session: &Session, request: &T) -> Result<(), Failure> {

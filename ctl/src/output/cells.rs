@@ -125,3 +125,62 @@ pub fn state(state: JobState, more: &str, view: &View) -> String {
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use super::*;
+
+    #[test]
+    fn lengths_sizes_and_shares_are_short() {
+        let lengths = [0, 5, 190, 3_731, 93_784].map(length);
+        assert_eq!(
+            lengths,
+            ["00:00", "00:05", "03:10", "1:02:11", "1d02:03:04"]
+        );
+        let sizes = [0, 1_023, 1_024, 1_536, 8 << 30, u64::MAX].map(size);
+        assert_eq!(sizes, ["0", "1023", "1K", "1.5K", "8G", "16777215.9T"]);
+        assert_eq!(
+            [2.0, 0.5, 0.125, 10.0].map(cpus),
+            ["2", "0.5", "0.125", "10"]
+        );
+    }
+
+    #[test]
+    fn moments_are_relative_for_people_only() {
+        let now: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        let view = View {
+            now,
+            people: true,
+            utc: false,
+            colour: false,
+        };
+        let texts = [
+            "2026-11-25T11:59:30Z",
+            "2026-11-25T09:00:00Z",
+            "2026-11-28T12:00:00Z",
+        ];
+        assert_eq!(
+            texts.map(|text| moment(text, &view)),
+            ["30s ago", "3h ago", "in 3d"]
+        );
+        let utc = View { utc: true, ..view };
+        assert_eq!(
+            moment("2026-11-25T09:00:00.123Z", &utc),
+            "2026-11-25T09:00:00Z"
+        );
+        assert_eq!(moment("no time\u{7}", &view), "no time ");
+    }
+
+    #[test]
+    fn clocks_that_disagree_give_no_negative_length() {
+        let now: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        assert_eq!(between("2026-11-25T12:00:09Z", None, now), Some(0));
+        assert_eq!(
+            between("2026-11-25T11:00:00Z", Some("2026-11-25T11:00:05Z"), now),
+            Some(5)
+        );
+        assert_eq!(between("?", None, now), None);
+    }
+}

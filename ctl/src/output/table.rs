@@ -240,3 +240,102 @@ fn quoted(cell: &str) -> String {
     }
     cell.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use super::*;
+
+    type Row = (u32, &'static str, &'static str);
+
+    const COLUMNS: [Column<Row>; 4] = [
+        Column::right("id", Rank::Always, |row, _| row.0.to_string()),
+        Column::left("kind", Rank::Nice, |row, _| row.1.into()),
+        Column::left("more", Rank::Wide, |_, _| "wide".into()),
+        Column::left("text", Rank::Useful, |row, _| row.2.into()),
+    ];
+    const ROWS: [Row; 2] = [
+        (7, "short", "a text that goes on"),
+        (1_000, "x", "b, \"c\""),
+    ];
+
+    fn layout(width: Option<usize>, names: &[String]) -> Layout<'_> {
+        let view = View {
+            now: jiff::Timestamp::UNIX_EPOCH,
+            people: width.is_some(),
+            utc: true,
+            colour: false,
+        };
+        Layout {
+            names,
+            wide: false,
+            head: true,
+            width,
+            view,
+        }
+    }
+
+    #[test]
+    fn off_a_terminal_nothing_is_left_out() {
+        let expected =
+            "  ID  KIND   TEXT\n   7  short  a text that goes on\n1000  x      b, \"c\"\n";
+        assert_eq!(layout(None, &[]).table(&ROWS, &COLUMNS).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_narrow_terminal_loses_the_least_important_column_and_then_the_end_of_the_last() {
+        let table = |width| layout(Some(width), &[]).table(&ROWS, &COLUMNS).unwrap();
+        assert!(table(40).contains("short"));
+        assert_eq!(
+            table(26),
+            "  ID  TEXT\n   7  a text that goes on\n1000  b, \"c\"\n"
+        );
+        assert_eq!(table(20), "  ID\n   7\n1000\n");
+        let only = ["id".to_owned(), "text".to_owned()];
+        let rank = [
+            Column::right("id", Rank::Always, |row: &Row, _| row.0.to_string()),
+            Column::left("text", Rank::Always, |row, _| row.2.into()),
+        ];
+        let cut = layout(Some(14), &only).table(&ROWS, &rank).unwrap();
+        assert_eq!(cut, "  ID  TEXT\n   7  a text \u{2026}\n1000  b, \"c\"\n");
+    }
+
+    #[test]
+    fn columns_are_chosen_or_added_by_name() {
+        let names = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+        let head = |text: &str| {
+            let names = names(text);
+            let table = layout(None, &names).table(&ROWS, &COLUMNS).unwrap();
+            table
+                .lines()
+                .next()
+                .unwrap()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(head("text,id"), ["TEXT", "ID"]);
+        assert_eq!(head("+more"), ["ID", "KIND", "TEXT", "MORE"]);
+        let unknown = names("colour");
+        let failure = layout(None, &unknown).table(&ROWS, &COLUMNS).unwrap_err();
+        assert_eq!(failure.hint.as_deref(), Some("columns: id,kind,more,text"));
+    }
+
+    #[test]
+    fn values_with_commas_and_quotes_are_quoted() {
+        let names = ["id".to_owned(), "text".to_owned()];
+        let csv = layout(None, &names).csv(&ROWS, &COLUMNS).unwrap();
+        assert_eq!(
+            csv,
+            "id,text\n7,a text that goes on\n1000,\"b, \"\"c\"\"\"\n"
+        );
+    }
+
+    #[test]
+    fn what_others_wrote_does_not_move_the_cursor() {
+        let rows = [(1, "a\r\nb", "c\td")];
+        let table = layout(None, &[]).table(&rows, &COLUMNS).unwrap();
+        assert_eq!(table, "ID  KIND  TEXT\n 1  a  b  c d\n");
+    }
+}

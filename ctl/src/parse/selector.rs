@@ -90,6 +90,14 @@ pub fn job_number(text: &str) -> Result<u64, String> {
     number(job).ok_or_else(|| format!("`{text}` is not a job's number"))
 }
 
+/// One job: its number, or `last`.
+pub fn one_job(text: &str) -> Result<Selector, String> {
+    if text == "last" {
+        return Ok(Selector::Last(1));
+    }
+    job_number(text).map(|number| Selector::Range(number, number))
+}
+
 /// Whether a name matches a pattern of `*` (anything) and `?` (one character).
 pub fn matches(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
@@ -118,4 +126,76 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 pub fn literal(pattern: &str) -> &str {
     let parts = pattern.split(['*', '?']);
     parts.max_by_key(|part| part.len()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_names_what_it_says() {
+        let cases = [
+            ("42", Selector::Range(42, 42)),
+            ("40-50", Selector::Range(40, 50)),
+            ("last", Selector::Last(1)),
+            ("last:3", Selector::Last(3)),
+            ("name:align*", Selector::Name("align*".into())),
+            ("tag:a:b", Selector::Tag("a:b".into())),
+            ("all", Selector::All),
+            ("@-", Selector::Stdin),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        let wrong = [
+            "",
+            "0",
+            "-1",
+            "1-",
+            "50-40",
+            "1-2-3",
+            "last:0",
+            "last:x",
+            "name:",
+            "tag:",
+            "x:1",
+            "ALL",
+            "+1",
+            "99999999999999999999",
+        ];
+        for text in wrong {
+            assert!(text.parse::<Selector>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_task_or_an_attempt_names_its_job() {
+        for text in ["42", "42_0", "42_0#1"] {
+            assert_eq!(job_number(text), Ok(42));
+        }
+        assert_eq!(one_job("last"), Ok(Selector::Last(1)));
+        assert!(one_job("all").is_err());
+    }
+
+    #[test]
+    fn patterns_match_whole_names() {
+        let cases = [
+            ("align*", "align-1", true),
+            ("align*", "realign", false),
+            ("*align", "realign", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*", "", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("\u{e9}?", "\u{e9}\u{e9}", true),
+        ];
+        for (pattern, name, expected) in cases {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+            assert!(
+                !expected || name.contains(literal(pattern)),
+                "{pattern} {name}"
+            );
+        }
+    }
 }

@@ -61,8 +61,8 @@ fn a_broken_stream_goes_on_behind_the_last_whole_entry_and_tells_nothing_twice()
     });
     let home = Home::with_heads(&[&head.url()]);
     let ran = home.run(&["events", "-f", "--columns", "index,what", "-o", "csv"]);
-    let expected = "index,what\n5,50 succeeded of ada\n6,60 succeeded of ada\n\
-        6,61 succeeded of ada\n6,62 succeeded of ada\n";
+    let expected = "index,what\n5,50 succeeded\n6,60 succeeded\n\
+        6,61 succeeded\n6,62 succeeded\n";
     assert_eq!((ran.code, ran.out.as_str()), (1, expected), "{ran:?}");
     assert!(ran.err.contains("gone"), "{ran:?}");
 }
@@ -83,8 +83,8 @@ fn what_was_is_told_in_each_form() {
             "events", "--after", "0", "--type", "job,node", "--utc", "-o", form,
         ])
     };
-    let table = "  INDEX  AT                         TYPE             WHAT\n      \
-        5  2026-11-01T10:00:00Z       job.ended        50 succeeded of ada\n";
+    let table = "  INDEX  AT                         TYPE             USER      WHAT\n      \
+        5  2026-11-01T10:00:00Z       job.ended        ada       50 succeeded\n";
     let ran = ask("table");
     let words = |text: &str| {
         text.split_whitespace()

@@ -230,6 +230,38 @@ fn logs_follow_a_job_onto_its_next_attempt() {
 }
 
 #[test]
+fn an_attempt_that_its_node_does_not_know_yet_has_written_nothing_yet() {
+    let starting = json!({"attempts": [{"id": "7_0#1", "number": 1, "state": "starting",
+        "node": "node-3", "placed_at": "2026-11-01T10:00:05Z"}]});
+    let head = Head::new(move |before, asked| match asked.what().as_str() {
+        "GET /jobs/7/logs" if before < 4 => Answer::problem(404, "NOT_FOUND", "not here"),
+        "GET /jobs/7/logs" => {
+            let from = offset(asked, 5);
+            output(1, from, &"hello"[from..])
+        }
+        _ if before < 6 => Answer::json(200, &job(7, "starting", &starting)),
+        _ => Answer::json(200, &ended(7, "succeeded", 0)),
+    });
+    let home = Home::with_heads(&[&head.url()]);
+    assert_eq!(home.run(&["logs", "--stdout", "7"]).data(), "");
+    assert_eq!(home.run(&["logs", "--stdout", "-f", "7"]).data(), "hello");
+}
+
+#[test]
+fn output_that_is_no_longer_kept_is_told() {
+    let head = Head::new(|_, asked| match asked.what().as_str() {
+        "GET /jobs/7/logs" => Answer::problem(404, "NOT_FOUND", "the node has dropped it"),
+        _ => Answer::json(200, &ended(7, "succeeded", 0)),
+    });
+    let home = Home::with_heads(&[&head.url()]);
+    for args in [&["logs", "7"][..], &["logs", "-f", "7"]] {
+        let ran = home.run(args);
+        assert_eq!(ran.code, 3, "{args:?}: {ran:?}");
+        assert!(ran.err.contains("has dropped it"), "{ran:?}");
+    }
+}
+
+#[test]
 fn each_stream_can_be_had_alone_and_from_an_offset() {
     let head = with_job("succeeded", 0);
     let home = Home::with_heads(&[&head.url()]);

@@ -88,6 +88,51 @@ error: 2 fields are wrong
 }
 
 #[test]
+fn one_wrong_field_is_told_once() {
+    let head = Head::new(|_, _| {
+        let body = json!({
+            "status": 422, "code": "INVALID", "detail": "cpu: at most 1000", "hint": "ask for less",
+            "problems": [{"field": "cpu", "message": "at most 1000", "remedy": "ask for less"}],
+        });
+        Answer::json(422, &body)
+    });
+    let ran = Home::with_heads(&[&head.url()]).run(&["submit", "--", "true"]);
+    assert_eq!(
+        ran.err,
+        "error: cpu: at most 1000\n  hint: ask for less\n  [INVALID]\n"
+    );
+}
+
+#[test]
+fn a_wait_that_is_longer_than_our_patience_is_not_begun() {
+    let head = Head::new(|_, _| {
+        Answer::problem(429, "OVERLOADED", "too many failed logins").with("Retry-After", "300")
+    });
+    let ran = Home::with_heads(&[&head.url()]).run(&["ps"]);
+    assert_eq!((ran.code, head.calls().len()), (1, 1), "{ran:?}");
+    assert!(ran.err.contains("too many failed logins"), "{ran:?}");
+}
+
+#[test]
+fn a_submission_without_an_answer_says_how_to_find_out() {
+    let head = Head::new(|_, _| Answer::problem(504, "OUTCOME_UNKNOWN", "may or may not be"));
+    let home = Home::with_heads(&[&head.url()]);
+    let ran = home.run(&["submit", "--timeout", "500ms", "--", "true"]);
+    let asked = head.asked();
+    let key = asked[0].header("Idempotency-Key").unwrap();
+    assert_eq!(ran.code, 8, "{ran:?}");
+    assert!(
+        ran.err.contains(&format!("--key {key} gives the same job")),
+        "{ran:?}"
+    );
+    assert!(
+        asked
+            .iter()
+            .all(|asked| asked.header("Idempotency-Key") == Some(key))
+    );
+}
+
+#[test]
 fn an_answer_that_is_none_is_told() {
     let head = Head::new(|_, _| Answer::text(Vec::new(), "<html>"));
     let home = Home::with_heads(&[&head.url()]);

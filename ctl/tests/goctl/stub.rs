@@ -1,4 +1,5 @@
-//! A head that says what a test tells it to: HTTP/1.1 without TLS, one request per connection.
+//! A head that says what a test tells it to: HTTP/1.1, one request per connection, in the clear
+//! or under the certificate in `tls/`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,6 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 /// What a client asked.
@@ -108,6 +112,7 @@ impl Answer {
 /// A head, until it is dropped.
 pub(crate) struct Head {
     address: SocketAddr,
+    scheme: &'static str,
     asked: Arc<Mutex<Vec<Asked>>>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -116,8 +121,30 @@ pub(crate) struct Head {
 impl Head {
     /// A head that answers by this rule; it is given how many requests came before.
     pub(crate) fn new(answer: impl Fn(usize, &Asked) -> Answer + Send + Sync + 'static) -> Head {
+        Head::start(None, answer)
+    }
+
+    /// The same behind TLS.
+    pub(crate) fn tls(answer: impl Fn(usize, &Asked) -> Answer + Send + Sync + 'static) -> Head {
+        let chain = CertificateDer::from_pem_slice(include_bytes!("tls/head.crt")).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/head.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![chain], key)
+            .unwrap();
+        Head::start(Some(Arc::new(config)), answer)
+    }
+
+    fn start(
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(usize, &Asked) -> Answer + Send + Sync + 'static,
+    ) -> Head {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let stopping = Arc::new(AtomicBool::new(false));
         let (log, stop) = (asked.clone(), stopping.clone());
@@ -127,13 +154,23 @@ impl Head {
                     if stop.load(Ordering::SeqCst) {
                         break;
                     }
-                    let (log, answer) = (&log, &answer);
-                    scope.spawn(move || serve(&connection.unwrap(), log, answer));
+                    let (log, answer, tls) = (&log, &answer, tls.clone());
+                    scope.spawn(move || {
+                        let mut plain = connection.unwrap();
+                        match tls {
+                            None => serve(&mut plain, log, answer),
+                            Some(config) => {
+                                let secret = ServerConnection::new(config).unwrap();
+                                serve(&mut StreamOwned::new(secret, plain), log, answer);
+                            }
+                        }
+                    });
                 }
             });
         });
         Head {
             address,
+            scheme,
             asked,
             stopping,
             thread: Some(thread),
@@ -147,7 +184,7 @@ impl Head {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Everything asked so far.
@@ -171,7 +208,7 @@ impl Drop for Head {
 }
 
 fn serve(
-    connection: &TcpStream,
+    connection: &mut (impl Read + Write),
     log: &Mutex<Vec<Asked>>,
     answer: &(impl Fn(usize, &Asked) -> Answer + Sync),
 ) {
@@ -187,7 +224,8 @@ fn serve(
     drop(write(connection, answer(before, &asked)));
 }
 
-fn read(connection: &TcpStream) -> Option<Asked> {
+/// A request; `None` for a connection without a whole one.
+fn read(connection: &mut impl Read) -> Option<Asked> {
     let mut reader = BufReader::new(connection);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -215,31 +253,24 @@ fn read(connection: &TcpStream) -> Option<Asked> {
     Some(asked)
 }
 
-fn write(mut connection: &TcpStream, answer: Answer) -> std::io::Result<()> {
-    let (status, headers, body, length) = match answer {
+fn write(connection: &mut (impl Read + Write), answer: Answer) -> std::io::Result<()> {
+    let (status, headers, body, missing) = match answer {
         Answer::Whole {
             status,
             headers,
             body,
-        } => {
-            let length = body.len();
-            (status, headers, body, length)
-        }
-        Answer::Torn { headers, body } => {
-            let length = body.len() + 1_000;
-            (200, headers, body, length)
-        }
+        } => (status, headers, body, 0),
+        Answer::Torn { headers, body } => (200, headers, body, 1_000),
         Answer::Nothing => return Ok(()),
-        Answer::Silence => {
-            // Ends when the client closes.
-            return connection.read(&mut [0; 1]).map(drop);
-        }
+        // Ends when the client closes.
+        Answer::Silence => return connection.read(&mut [0; 1]).map(drop),
     };
     let mut text = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
-    text.push_str(&format!("Content-Length: {length}\r\n\r\n"));
+    text.push_str(&format!("Content-Length: {}\r\n\r\n", body.len() + missing));
     connection.write_all(text.as_bytes())?;
-    connection.write_all(&body)
+    connection.write_all(&body)?;
+    connection.flush()
 }

@@ -101,6 +101,7 @@ async fn create(
     }
     let password = give_password(client, name, None, true).await?;
     if session.output.is_document() {
+        let user = get(client, name).await?;
         let mut document = serde_json::to_value(&user).unwrap_or_default();
         document["one_time_password"] = password.into();
         return session.output.one(&document, |_| String::new());

@@ -39,7 +39,7 @@ fn the_jobs_own_code_goes_first() {
         (JobState::OutOfMemory, Some(1), None, 1),
         (JobState::OutOfMemory, None, None, 137),
         (JobState::TimedOut, Some(0), None, 124),
-        (JobState::TimedOut, None, Some(15), 143),
+        (JobState::TimedOut, None, Some(15), 124),
         (JobState::CannotStart, Some(127), None, 127),
         (JobState::CannotStart, None, None, 126),
         (JobState::Cancelled, None, None, 125),
