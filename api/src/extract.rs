@@ -128,6 +128,11 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
         let detail = format!("the body is not UTF-8 at byte {}", error.valid_up_to());
         return Err(Refused::unreadable(detail, "send JSON in UTF-8"));
     }
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        // Or else the values would be taken as the fields in the order of the schema.
+        let remedy = "send an object: {\"field\": …}; see the schema in /api/v1/openapi.json";
+        return Err(Refused::invalid("body", "is a list, not an object", remedy));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

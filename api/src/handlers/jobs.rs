@@ -94,7 +94,10 @@ fn wanted(seen: &Seen, caller: &Caller, query: &JobQuery) -> Result<Wanted, Refu
         .node
         .as_deref()
         .map(|name| find_node(&seen.state, name));
-    let node = node.transpose()?.map(|node| node.id);
+    let node = node
+        .transpose()
+        .map_err(|refused| refused.with_field("node"))?;
+    let node = node.map(|node| node.id);
     let wants_live = states.is_empty() || !live.is_empty();
     let wants_ended = !outcomes.is_empty() || (states.is_empty() && query.done == Some(true));
     let filter = JobFilter {

@@ -70,7 +70,7 @@ pub(crate) async fn put_volume(
     Ok(axum::Json(answer))
 }
 
-/// Forget a volume; jobs that have it keep it. For administrators.
+/// Forget a volume that no job asks for any more. For administrators.
 #[utoipa::path(
     delete, path = "/volumes/{name}", tag = "volumes",
     params(("name" = String, Path, description = "The volume's name")),

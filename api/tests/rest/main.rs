@@ -1,0 +1,17 @@
+//! The REST API over an in-memory log that applies commands for real.
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
+
+mod support;
+
+mod access;
+mod events;
+mod jobs;
+mod login;
+mod logs;
+mod mistakes;
+mod openapi;
+mod outages;
+mod pages;
+mod properties;
+mod routes;
+mod server;

@@ -1,0 +1,283 @@
+//! The server on a real socket: TLS with a certificate of the cluster's authority, HTTP/1.1 byte
+//! for byte, and the bounds that hold before a handler sees anything.
+//!
+//! The certificates in `server/` are valid for a hundred years and protect nothing.
+
+mod client;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::support::Bench;
+use client::{Client, ask, in_thread};
+
+/// A bench that listens.
+struct Served {
+    bench: Bench,
+    addr: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<Result<(), api::ApiError>>,
+}
+
+impl Served {
+    async fn new() -> Served {
+        let bench = Bench::new().await;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (tls, host) = (server_config(), bench.host.clone());
+        let serving = tokio::spawn(async move {
+            let shutdown = async { stopped.await.unwrap_or(()) };
+            api::serve(listener, tls, host, shutdown).await
+        });
+        Served {
+            bench,
+            addr,
+            stop: Some(stop),
+            serving,
+        }
+    }
+
+    async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.serving.await.unwrap().unwrap();
+    }
+}
+
+fn server_config() -> rustls::ServerConfig {
+    let chain = CertificateDer::from_pem_slice(include_bytes!("server/head.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("server/head.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth();
+    config.with_single_cert(vec![chain], key).unwrap()
+}
+
+#[tokio::test]
+async fn whoever_trusts_the_clusters_authority_is_served() {
+    let served = Served::new().await;
+    let (addr, token) = (served.addr, served.bench.token("alice").await);
+    in_thread(move || {
+        // By name and by address, several requests on one connection.
+        for name in ["head1.lab", "127.0.0.1"] {
+            let mut client = Client::connect(addr, name).unwrap();
+            let cluster = client.send(&ask("GET", "/cluster", "", "")).answer();
+            assert_eq!(
+                (cluster.status, &cluster.json()["name"]),
+                (200, &json!("lab"))
+            );
+            let job = r#"{"argv":["true"]}"#;
+            let made = client.send(&ask("POST", "/jobs", &token, job)).answer();
+            assert_eq!(made.status, 201);
+            let refused = client.send(&ask("GET", "/jobs", "wrong", "")).answer();
+            assert_eq!(
+                (refused.status, &refused.json()["code"]),
+                (401, &json!("UNAUTHENTICATED"))
+            );
+            let absent = client.send(&ask("GET", "/nothing", "", "")).answer();
+            assert_eq!(absent.headers["content-type"], "application/problem+json");
+        }
+    })
+    .await;
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_does_not_is_not_fooled() {
+    let served = Served::new().await;
+    let addr = served.addr;
+    in_thread(move || {
+        let other_name = Client::connect(addr, "head2.lab").err().unwrap();
+        assert!(
+            other_name.to_string().contains("not valid for name"),
+            "{other_name}"
+        );
+        let other_authority = Client::connect_trusting(addr, "head1.lab", &[])
+            .err()
+            .unwrap();
+        assert!(
+            other_authority.to_string().contains("UnknownIssuer"),
+            "{other_authority}"
+        );
+        // Plain HTTP is not answered.
+        let mut plain = client::tcp(addr);
+        let text = client::raw(&mut plain, ask("GET", "/cluster", "", "").as_bytes());
+        assert!(!String::from_utf8_lossy(&text).contains("lab"));
+        let mut after = Client::connect(addr, "head1.lab").unwrap();
+        assert_eq!(
+            after.send(&ask("GET", "/healthz", "", "")).answer().status,
+            200
+        );
+    })
+    .await;
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn both_versions_of_http_are_offered() {
+    let served = Served::new().await;
+    let addr = served.addr;
+    in_thread(move || {
+        for protocol in ["h2", "http/1.1"] {
+            let client = Client::connect_speaking(addr, "head1.lab", &[protocol]).unwrap();
+            assert_eq!(client.protocol().as_deref(), Some(protocol));
+        }
+    })
+    .await;
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn too_many_headers_are_refused_and_the_others_go_on() {
+    let served = Served::new().await;
+    let addr = served.addr;
+    in_thread(move || {
+        let with = |bytes: usize| {
+            let padding = format!("X-Padding: {}\r\n\r\n", "x".repeat(bytes));
+            ask("GET", "/cluster", "", "").replacen("\r\n\r\n", &format!("\r\n{padding}"), 1)
+        };
+        let mut client = Client::connect(addr, "head1.lab").unwrap();
+        assert_eq!(client.send(&with(8_000)).answer().status, 200);
+        let refused = client.send(&with(20_000)).answer();
+        assert_eq!(
+            (refused.status, &refused.json()["code"]),
+            (431, &json!("TOO_LARGE"))
+        );
+        // What is far beyond is not read to its end.
+        let mut client = Client::connect(addr, "head1.lab").unwrap();
+        client.try_send(&with(1_000_000));
+        assert!(
+            client
+                .try_answer()
+                .is_none_or(|answer| answer.status == 431)
+        );
+        for nonsense in ["GET\r\n\r\n", "\0\0\0\0\r\n\r\n", "GET / HTTP/9\r\n\r\n"] {
+            let mut client = Client::connect(addr, "head1.lab").unwrap();
+            client.try_send(nonsense);
+            client.try_send(nonsense);
+            assert!(
+                client
+                    .try_answer()
+                    .is_none_or(|answer| answer.status == 400),
+                "{nonsense:?}"
+            );
+        }
+        let mut after = Client::connect(addr, "head1.lab").unwrap();
+        assert_eq!(
+            after.send(&ask("GET", "/healthz", "", "")).answer().status,
+            200
+        );
+    })
+    .await;
+    served.stop().await;
+}
+
+/// Does something that stops half-way, and says whether the server has closed the connection
+/// once the clock may run.
+async fn is_closed(half: impl FnOnce() -> Client + Send + 'static) -> bool {
+    let (there, is_there) = oneshot::channel();
+    let (closed, is_closed) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut client = half();
+        there.send(()).unwrap();
+        closed.send(client.try_answer().is_none()).unwrap();
+    });
+    is_there.await.unwrap();
+    // From here on the clock runs as fast as nothing else happens.
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let closed = is_closed.await.unwrap();
+    tokio::time::resume();
+    assert!(
+        began.elapsed() < Duration::from_secs(80),
+        "{:?}",
+        began.elapsed()
+    );
+    closed
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_is_not_waited_for() {
+    let served = Served::new().await;
+    let addr = served.addr;
+    assert!(is_closed(move || Client::without_handshake(addr)).await);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_comes_byte_by_byte_is_not_waited_for() {
+    let served = Served::new().await;
+    let addr = served.addr;
+    for half in [
+        "",
+        "G",
+        "GET /api/v1/cluster HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+    ] {
+        let first = move || {
+            let mut client = Client::connect(addr, "head1.lab").unwrap();
+            client.try_send(half);
+            client
+        };
+        assert!(is_closed(first).await, "{half:?}");
+        let second = move || {
+            let mut client = Client::connect(addr, "head1.lab").unwrap();
+            assert_eq!(
+                client.send(&ask("GET", "/healthz", "", "")).answer().status,
+                200
+            );
+            client.try_send(half);
+            client
+        };
+        assert!(is_closed(second).await, "after a request: {half:?}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn when_a_head_stops_streams_end_and_requests_are_finished() {
+    let served = Served::new().await;
+    let (addr, token) = (served.addr, served.bench.token("alice").await);
+    served.bench.submit("alice").await;
+    let (ready, is_ready) = oneshot::channel();
+    let (stopping, is_stopping) = std::sync::mpsc::channel::<()>();
+    let clients = tokio::spawn(in_thread(move || {
+        let mut events = Client::connect(addr, "head1.lab").unwrap();
+        events.send(&ask("GET", "/events?after=0", &token, ""));
+        let head = events.line();
+        assert!(head.contains("200"), "{head}");
+        let mut waits = Client::connect(addr, "head1.lab").unwrap();
+        waits.send(&ask("GET", "/jobs/1/wait?timeout=60", &token, ""));
+        let mut posts = Client::connect(addr, "head1.lab").unwrap();
+        let post = ask("POST", "/jobs", &token, r#"{"argv":["true"]}"#);
+        let (first, rest) = post.split_at(post.len() - 5);
+        posts.send(first);
+        ready.send(()).unwrap();
+        is_stopping.recv().unwrap();
+        posts.try_send(rest);
+        let made = posts.answer();
+        let waited = waits.answer();
+        events.read_to_end();
+        (made.status, waited.status, waited.json()["code"].clone())
+    }));
+    is_ready.await.unwrap();
+    served.bench.log.until_waited_for().await;
+    let bench_log = served.bench.log.clone();
+    let before = bench_log.proposals();
+    let stop = tokio::spawn(served.stop());
+    // The streams have been told before the rest of the request comes.
+    tokio::task::yield_now().await;
+    stopping.send(()).unwrap();
+    let (made, waited, code) = clients.await.unwrap();
+    assert_eq!((made, waited, code), (201, 503, json!("SHUTTING_DOWN")));
+    assert_eq!(bench_log.proposals(), before + 1);
+    stop.await.unwrap();
+    assert!(std::net::TcpStream::connect(addr).is_err());
+}
