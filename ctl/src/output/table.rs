@@ -6,6 +6,9 @@
 use super::View;
 use crate::error::Failure;
 
+/// So much of the last column is shown before it is left out.
+const LAST_COLUMN_MIN: usize = 16;
+
 /// One column of a list of `T`.
 pub struct Column<T> {
     /// Its name in `--columns`; in upper case, its header.
@@ -181,11 +184,22 @@ impl Layout<'_> {
     }
 }
 
-/// Leaves out the least important columns, rightmost first, until the rest fits.
+/// Leaves out the least important columns, rightmost first, until the rest fits. The last column
+/// fits as long as enough of it to be read does.
 fn drop_columns<T>(chosen: &mut Vec<&Column<T>>, cells: &mut Vec<Vec<String>>, width: usize) {
-    let column_width =
-        |column: &Vec<String>| column.iter().map(|cell| visible(cell)).max().unwrap_or(0) + 2;
-    while cells.iter().map(column_width).sum::<usize>() > width + 2 {
+    let needs = |chosen: &[&Column<T>], cells: &[Vec<String>]| -> usize {
+        let widths = cells.iter().enumerate().map(|(at, column)| {
+            let whole = column.iter().map(|cell| visible(cell)).max().unwrap_or(0);
+            let may_be_cut = at + 1 == chosen.len() && !chosen[at].right;
+            2 + if may_be_cut {
+                whole.min(LAST_COLUMN_MIN)
+            } else {
+                whole
+            }
+        });
+        widths.sum::<usize>().saturating_sub(2)
+    };
+    while needs(chosen, cells) > width {
         let least = (0..chosen.len()).max_by_key(|at| (chosen[*at].rank, *at));
         match least.filter(|at| chosen[*at].rank != Rank::Always) {
             Some(at) => {
@@ -287,6 +301,8 @@ mod tests {
     fn a_narrow_terminal_loses_the_least_important_column_and_then_the_end_of_the_last() {
         let table = |width| layout(Some(width), &[]).table(&ROWS, &COLUMNS).unwrap();
         assert!(table(40).contains("short"));
+        let cut = "  ID  KIND   TEXT\n   7  short  a text that goe…\n1000  x      b, \"c\"\n";
+        assert_eq!(table(29), cut);
         assert_eq!(
             table(26),
             "  ID  TEXT\n   7  a text that goes on\n1000  b, \"c\"\n"
