@@ -10,8 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
+use model::assignment::News;
 use model::job::Outcome;
+use model::limits;
 use model::node::{NodeFacts, NodeHealth};
+use model::spec::OnLost;
 use model::{
     AttemptId, Changes, Command, EventKind, Fence, JobId, NodeId, Reply, Resources, Stamp, State,
 };
@@ -30,6 +33,8 @@ pub struct Oracle {
 #[derive(Clone)]
 struct Life {
     asked: Resources,
+    may_run_twice: bool,
+    cancelled: bool,
     ended_attempts: u32,
     live: Option<(NodeId, Fence)>,
     started: bool,
@@ -104,15 +109,23 @@ impl Oracle {
             EventKind::JobsSubmitted { first, count, .. } => {
                 self.submitted(command, *first, *count)
             }
-            EventKind::CancelRequested { job, .. } => self.life(*job).map(|_| ()),
+            EventKind::CancelRequested { job, .. } => {
+                self.life(*job)?.cancelled = true;
+                Ok(())
+            }
             EventKind::AttemptPlaced { attempt, node, .. } => self.placed(at, *attempt, *node),
-            EventKind::AttemptStarted { attempt, node, .. } => self.started(*attempt, *node),
+            EventKind::AttemptStarted { attempt, node, .. } => {
+                self.started(command, *attempt, *node)
+            }
             EventKind::AttemptEnded {
                 attempt,
                 node,
                 requeued,
                 ..
-            } => self.attempt_ended(*attempt, *node, *requeued, changes),
+            } => {
+                self.ended_by(command, *attempt, *node)?;
+                self.attempt_ended(*attempt, *node, *requeued, changes)
+            }
             EventKind::JobEnded { job, outcome, .. } => self.job_ended(*job, *outcome, changes),
             EventKind::NodeJoined { node, .. } => {
                 let fresh = !self.nodes.contains_key(node) && !self.removed.contains(node);
@@ -149,9 +162,10 @@ impl Oracle {
         for (id, spec) in (first.0..).map(JobId).zip(&submit.specs) {
             let fresh = !self.over.contains(&id) && !self.jobs.contains_key(&id);
             ensure!(fresh && id.0 > 0, "the id {id} was used before");
-            let asked = spec.resources;
             let life = Life {
-                asked,
+                asked: spec.resources,
+                may_run_twice: spec.on_lost == OnLost::Requeue,
+                cancelled: false,
                 ended_attempts: 0,
                 live: None,
                 started: false,
@@ -184,18 +198,36 @@ impl Oracle {
         Ok(())
     }
 
-    fn started(&mut self, attempt: AttemptId, node: NodeId) -> Result<()> {
+    fn started(&mut self, command: &Command, attempt: AttemptId, node: NodeId) -> Result<()> {
         let life = self.life(attempt.task.job)?;
-        ensure!(
-            life.live.is_some_and(|(on, _)| on == node),
-            "started where it was not placed"
-        );
+        let (on, fence) = life.live.context("it was not placed")?;
+        ensure!(on == node, "started where it was not placed");
+        let runs = |news: &News| matches!(news, News::Running(_));
+        let told = reported(command, node, attempt, fence, runs);
+        ensure!(told, "its node did not say so");
         ensure!(
             attempt.number == life.ended_attempts + 1,
             "an older attempt started"
         );
         ensure!(!life.started, "started twice");
         life.started = true;
+        Ok(())
+    }
+
+    /// An attempt ends by its node's word; by silence only if it may run twice; or by that of an
+    /// operator.
+    fn ended_by(&mut self, command: &Command, attempt: AttemptId, node: NodeId) -> Result<()> {
+        let life = self.life(attempt.task.job)?;
+        let (_, fence) = life.live.context("it was not placed")?;
+        let ends = |news: &News| matches!(news, News::Ended(_));
+        let silent = matches!(command, Command::MarkNodes(_));
+        let given_up = matches!(command, Command::ConfirmLost(confirm)
+            if confirm.job == attempt.task.job);
+        let told = reported(command, node, attempt, fence, ends);
+        ensure!(
+            told || given_up || (silent && life.may_run_twice),
+            "nobody who may say so said so"
+        );
         Ok(())
     }
 
@@ -228,6 +260,9 @@ impl Oracle {
             ends != requeued,
             "a task is over or waits again, and not both"
         );
+        let again = life.may_run_twice && !life.cancelled;
+        let left = life.ended_attempts < limits::ATTEMPTS_MAX;
+        ensure!(!requeued || (again && left), "it may not be tried again");
         Ok(())
     }
 
@@ -317,4 +352,21 @@ impl Oracle {
         }
         Ok(())
     }
+}
+
+/// Whether the command carries this node's report about exactly this attempt.
+fn reported(
+    command: &Command,
+    node: NodeId,
+    attempt: AttemptId,
+    fence: Fence,
+    is_meant: impl Fn(&News) -> bool,
+) -> bool {
+    let Command::RecordStatus(status) = command else {
+        return false;
+    };
+    status.reports.iter().any(|(from, report)| {
+        let same = report.attempt == attempt && report.fence == fence;
+        *from == node && same && is_meant(&report.news)
+    })
 }
