@@ -1,4 +1,5 @@
-//! Bounds the connections that are open at the same time, handshakes included.
+//! Bounds the connections that are open at the same time, handshakes included, and how long each
+//! may take nothing of an answer.
 
 use std::future::Future;
 use std::io;
@@ -12,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
 use crate::limits::CONNECTIONS_MAX;
+use crate::stalled::Unstalled;
 
 /// Lets an acceptor accept as long as there is room, and closes what comes beyond.
 #[derive(Clone, Debug)]
@@ -38,7 +40,7 @@ where
     A::Stream: 'static,
     A::Service: 'static,
 {
-    type Stream = A::Stream;
+    type Stream = Unstalled<A::Stream>;
     type Service = Counted<A::Service>;
     type Future = Accepting<Self::Stream, Self::Service>;
 
@@ -55,7 +57,7 @@ where
         Box::pin(async move {
             let (stream, inner) = accepted.await?;
             Ok((
-                stream,
+                Unstalled::new(stream),
                 Counted {
                     inner,
                     _permit: Arc::new(permit),

@@ -17,6 +17,8 @@ pub const FIRST_REQUEST_WAIT: Duration = Duration::from_secs(30);
 pub const PING_EVERY: Duration = Duration::from_secs(20);
 /// How long an asked HTTP/2 connection may take to answer.
 pub const PING_WAIT: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of an answer before its connection is closed.
+pub const STALLED_WAIT: Duration = Duration::from_secs(120);
 /// Requests under way on one HTTP/2 connection.
 pub const STREAMS_MAX: u32 = 128;
 /// Bytes of all headers together.

@@ -18,6 +18,9 @@ use tokio::task::JoinHandle;
 use crate::support::Bench;
 use client::{Client, ask, in_thread};
 
+/// Answers that a client asks for and does not read.
+const ANSWERS: usize = 400;
+
 /// A bench that listens.
 struct Served {
     bench: Bench,
@@ -242,6 +245,31 @@ async fn a_request_that_comes_byte_by_byte_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_read_is_not_served_for_ever() {
+    let served = Served::new().await;
+    let addr = served.addr;
+    let (there, is_there) = oneshot::channel();
+    let (read, may_read) = std::sync::mpsc::channel::<()>();
+    let client = std::thread::spawn(move || {
+        let mut client = Client::connect(addr, "head1.lab").unwrap();
+        // More than all buffers on the way hold.
+        client.try_send(&ask("GET", "/openapi.json", "", "").repeat(ANSWERS));
+        there.send(()).unwrap();
+        may_read.recv().unwrap();
+        std::iter::from_fn(|| client.try_answer()).count()
+    });
+    is_there.await.unwrap();
+    // The clock runs as fast as nothing else happens: the server has to wait first.
+    tokio::time::pause();
+    tokio::time::sleep(api::limits::STALLED_WAIT * 2).await;
+    tokio::time::resume();
+    read.send(()).unwrap();
+    let answers = in_thread(move || client.join().unwrap()).await;
+    assert!(answers < ANSWERS, "all {answers} answers were kept for it");
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn when_a_head_stops_streams_end_and_requests_are_finished() {
     let served = Served::new().await;
     let (addr, token) = (served.addr, served.bench.token("alice").await);
@@ -257,8 +285,12 @@ async fn when_a_head_stops_streams_end_and_requests_are_finished() {
         waits.send(&ask("GET", "/jobs/1/wait?timeout=60", &token, ""));
         let mut posts = Client::connect(addr, "head1.lab").unwrap();
         let post = ask("POST", "/jobs", &token, r#"{"argv":["true"]}"#);
+        let post = post.replacen("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n", 1);
         let (first, rest) = post.split_at(post.len() - 5);
         posts.send(first);
+        // The handler waits for the body.
+        assert_eq!(posts.line(), "HTTP/1.1 100 Continue");
+        assert_eq!(posts.line(), "");
         ready.send(()).unwrap();
         is_stopping.recv().unwrap();
         posts.try_send(rest);
