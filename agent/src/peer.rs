@@ -4,36 +4,31 @@
 //! There are no rules here. Whatever fails for good (the log's disk, the journal) ends the
 //! process: it must not go on as if it remembered.
 
+mod agent;
 mod choice;
+
+pub(crate) use agent::machine_memory;
 
 use std::future::Future;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use model::node::{NodeFacts, NodeRole};
-use model::{Bytes, MilliCpus, NodeId, Resources};
+use model::NodeId;
 use net::tls::Ca;
 use net::{Channel, Connection, Endpoint};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::birth;
-use crate::config::{Config, RuntimeConfig};
+use crate::config::Config;
 use crate::error::AgentError;
 use crate::host::PeerHost;
 use crate::identity::{self, DataDir, NodeFile};
-use crate::journal::{Journal, JournalError};
 use crate::leader::Leader;
-use crate::lease::Lease;
-use crate::runner::{Options, Runner};
 use crate::sessions::Sessions;
-use crate::uplink::{Parts, Uplink};
 
 /// Join calls that are served at the same time.
 const JOINS_MAX: usize = 16;
-/// How often directories of old attempts are swept.
-const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What a head is made of.
 struct Head {
@@ -85,7 +80,7 @@ pub async fn run(
     } else {
         None
     };
-    let uplink = start_agent(&config, &dir, file, endpoint.clone(), failed).await?;
+    let uplink = agent::start(&config, &dir, file, endpoint.clone(), failed).await?;
     tasks.spawn(uplink.clone().run());
     ready();
 
@@ -196,110 +191,4 @@ fn serve_api(
             tracing::error!(%error, "the REST API ended");
         }
     })
-}
-
-async fn start_agent(
-    config: &Config,
-    dir: &DataDir,
-    file: NodeFile,
-    endpoint: Arc<Endpoint>,
-    failed: mpsc::Sender<JournalError>,
-) -> Result<Arc<Uplink>, AgentError> {
-    let (journal, found) = Journal::open(&dir.journal())?;
-    let runtime = choice::runtime(config, dir, choice::Owner::of(&file, dir)?).await?;
-    if runtime.is_none() && !found.attempts.is_empty() {
-        let count = found.attempts.len();
-        let why = format!("{count} attempts are on this node, but runtime.kind is `none`");
-        return Err(AgentError::Runtime { why });
-    }
-    let role = if file.head {
-        NodeRole::Head
-    } else {
-        NodeRole::Agent
-    };
-    let facts = NodeFacts {
-        capacity: runtime.is_some().then(|| capacity(&config.runtime)),
-        runtime: runtime.as_ref().map(|r| r.kind()).unwrap_or_default(),
-        ..birth::facts_of(config, role)
-    };
-    let (term, lease) = (found.term, found.lease);
-    let runtime = match runtime {
-        Some(runtime) => runtime,
-        // It offers nothing, so it is never asked.
-        None => choice::fake(config, dir)?,
-    };
-    let options = Options {
-        attempts: dir.attempts(),
-        default_ids: (config.runtime.default_uid, config.runtime.default_gid),
-        sample_every: Duration::from_millis(config.runtime.sample_ms.max(50)),
-    };
-    let runner = Arc::new(Runner::start(
-        runtime,
-        journal.clone(),
-        options,
-        found,
-        failed.clone(),
-    ));
-    let age = Duration::from_secs(config.runtime.keep_output_days.saturating_mul(86_400));
-    let swept = Arc::downgrade(&runner);
-    tokio::spawn(async move {
-        while let Some(runner) = swept.upgrade() {
-            tokio::task::spawn_blocking(move || runner.sweep(age))
-                .await
-                .ok();
-            tokio::time::sleep(SWEEP_EVERY).await;
-        }
-    });
-    let (heads, data) = (file.head_addrs(), dir.clone());
-    let file = Mutex::new(file);
-    let save_heads = move |heads: &[net::message::HeadAddr]| {
-        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.set_heads(heads);
-        if let Err(error) = data.save(&file) {
-            tracing::warn!(%error, "cannot write the heads' addresses down");
-        }
-    };
-    Ok(Uplink::new(Parts {
-        endpoint,
-        facts,
-        runner,
-        journal,
-        lease: Lease::resume(lease),
-        term,
-        heads,
-        save_heads: Box::new(save_heads),
-        failed,
-    }))
-}
-
-/// What the node offers: what is configured, or the machine.
-fn capacity(config: &RuntimeConfig) -> Resources {
-    let cpus = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to be finite and not negative when the configuration was read"
-    )]
-    let configured = (config.cpus * 1000.0) as u64;
-    let cpu = if configured == 0 {
-        cpus * 1000
-    } else {
-        configured
-    };
-    let memory = match config.memory_mib {
-        0 => machine_memory() / 10 * 9,
-        mebi => mebi.saturating_mul(1 << 20),
-    };
-    Resources {
-        cpu: MilliCpus(cpu),
-        memory: Bytes(memory),
-    }
-}
-
-/// Bytes of main memory; 0 where the kernel does not say.
-pub(crate) fn machine_memory() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kibi = total.and_then(|rest| rest.trim().split(' ').next()?.parse::<u64>().ok());
-    kibi.unwrap_or(0) << 10
 }

@@ -182,19 +182,7 @@ impl Attempt {
         drop(ends);
         let (program, status, go, stdout, stderr) = readers;
         let (mut program, mut status) = (Line::new(program), Line::new(status));
-        match program.next() {
-            Some(Word::Ready) => {}
-            Some(Word::Setup { why }) => return Err(io::Error::other(why)),
-            Some(Word::Exec { .. } | Word::Ended { .. }) | None => {
-                let why = match status.next() {
-                    Some(Word::Setup { why }) => why,
-                    Some(Word::Ready | Word::Exec { .. } | Word::Ended { .. }) | None => {
-                        "the attempt's first process died while it was set up".into()
-                    }
-                };
-                return Err(io::Error::other(why));
-            }
-        }
+        await_ready(&mut program, &mut status)?;
         Ok(Attempt {
             init,
             program,
@@ -242,6 +230,21 @@ impl Attempt {
         let record = conclude(end.as_ref(), group, lost.into_iter().find_map(Result::err));
         Ok((Some(record), self.held))
     }
+}
+
+/// Returns once the program is about to be executed, or says what kept it from there.
+fn await_ready(program: &mut Line, status: &mut Line) -> io::Result<()> {
+    let why = match program.next() {
+        Some(Word::Ready) => return Ok(()),
+        Some(Word::Setup { why }) => why,
+        Some(Word::Exec { .. } | Word::Ended { .. }) | None => match status.next() {
+            Some(Word::Setup { why }) => why,
+            Some(Word::Ready | Word::Exec { .. } | Word::Ended { .. }) | None => {
+                "the attempt's first process died while it was set up".into()
+            }
+        },
+    };
+    Err(io::Error::other(why))
 }
 
 fn conclude(end: Option<&Word>, group: &Group, output_lost: Option<String>) -> ExitRecord {

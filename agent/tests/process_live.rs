@@ -270,9 +270,15 @@ async fn a_restarted_agent_adopts_what_runs_and_what_ended() {
     assert_eq!(after, sorted);
     assert_eq!(after.len(), 3);
     assert!(matches!(after[0].stage, Stage::Running(_)), "{after:?}");
-    assert!(
-        matches!(&after[1].stage, Stage::Exited { exit, engine_failed: false, .. } if *exit == code(6))
-    );
+    let Stage::Exited {
+        exit,
+        engine_failed: false,
+        ..
+    } = &after[1].stage
+    else {
+        panic!("{after:?}");
+    };
+    assert_eq!(*exit, code(6));
     assert_eq!(after[2].stage, Stage::Created);
 
     let started = again.start(&running).await.unwrap();
@@ -391,7 +397,8 @@ async fn the_agents_directory_is_hidden_and_volumes_are_where_they_belong() {
     std::fs::write(data.path().join("file"), "content\n").unwrap();
     let top = desk.dir.path().display();
     let text = format!(
-        "ls {top} 2>&1; cat {top}/secret; ls -A {top}/attempts; cat /mnt/file; echo x > /mnt/new && echo written; \
+        "ls {top} 2>&1; cat {top}/secret; ls -A {top}/attempts; cat /mnt/file; \
+         echo x > /mnt/new && echo written; \
          cat /srv/file; echo x > /srv/new || echo read-only; mount | grep -c {top}/attempts"
     );
     let mut job = script(110, &text);

@@ -112,7 +112,9 @@ impl Cluster {
     /// # Errors
     /// What kept it from starting.
     pub fn start(layout: &Layout) -> anyhow::Result<Cluster> {
-        let dir = tempfile::Builder::new().prefix("godocker-test-").tempdir()?;
+        let dir = tempfile::Builder::new()
+            .prefix("godocker-test-")
+            .tempdir()?;
         let output = File::create(dir.path().join("dev.out"))?;
         let dev = Command::new(binary("goagent")?)
             .args(["dev", "--heads", &layout.heads.to_string()])
@@ -125,7 +127,11 @@ impl Cluster {
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()?;
-        let mut cluster = Cluster { dir, dev, nodes: BTreeMap::new() };
+        let mut cluster = Cluster {
+            dir,
+            dev,
+            nodes: BTreeMap::new(),
+        };
         cluster.wait_ready(layout)?;
         Ok(cluster)
     }
@@ -138,15 +144,28 @@ impl Cluster {
                 bail!("goagent dev ended with {status}:\n{}", self.dev_output());
             }
             let waited = began.elapsed();
-            ensure!(waited < READY_WITHIN, "not ready in time:\n{}", self.dev_output());
+            ensure!(
+                waited < READY_WITHIN,
+                "not ready in time:\n{}",
+                self.dev_output()
+            );
             std::thread::sleep(LOOK_EVERY);
         }
         let text = std::fs::read_to_string(&file)?;
         self.nodes = read_nodes(&serde_json::from_str(&text)?)?;
         let voters = usize::try_from(layout.heads)?;
-        until("all heads vote", || Ok((self.voters()?.len() == voters).then_some(())))?;
-        let agents = usize::try_from(if layout.agents == 0 { layout.heads } else { layout.agents })?;
-        until("all agents are up", || Ok((self.nodes_up()?.len() >= agents).then_some(())))
+        until("all heads vote", || {
+            Ok((self.voters()?.len() == voters).then_some(()))
+        })?;
+        let runners = if layout.agents == 0 {
+            layout.heads
+        } else {
+            layout.agents
+        };
+        let agents = usize::try_from(runners)?;
+        until("all agents are up", || {
+            Ok((self.nodes_up()?.len() >= agents).then_some(()))
+        })
     }
 
     /// The cluster's directory.
@@ -169,12 +188,18 @@ impl Cluster {
     /// # Errors
     /// If there is none of that name.
     pub fn node(&self, name: &str) -> anyhow::Result<&NodeProcess> {
-        self.nodes.get(name).with_context(|| format!("no node {name}"))
+        self.nodes
+            .get(name)
+            .with_context(|| format!("no node {name}"))
     }
 
     /// The names of the heads.
     pub fn heads(&self) -> Vec<String> {
-        self.nodes.iter().filter(|(_, node)| node.head).map(|(name, _)| name.clone()).collect()
+        self.nodes
+            .iter()
+            .filter(|(_, node)| node.head)
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// Runs `goctl` as the administrator; whatever it answers.
@@ -191,7 +216,9 @@ impl Cluster {
     /// If it was not built.
     pub fn goctl_command(&self, args: &[&str]) -> anyhow::Result<Command> {
         let mut command = Command::new(binary("goctl")?);
-        command.args(args).env("GOCTL_CONFIG", self.path().join("goctl.toml"));
+        command
+            .args(args)
+            .env("GOCTL_CONFIG", self.path().join("goctl.toml"));
         command.env("NO_COLOR", "1").stdin(Stdio::null());
         Ok(command)
     }
@@ -210,7 +237,10 @@ impl Cluster {
     /// If it failed: with what it said.
     pub fn goctl_at(&self, head: &str, args: &[&str]) -> anyhow::Result<String> {
         let api = self.node(head)?.api.clone().context("not a head")?;
-        let output = self.goctl_command(args)?.env("GOCTL_SERVER", api).output()?;
+        let output = self
+            .goctl_command(args)?
+            .env("GOCTL_SERVER", api)
+            .output()?;
         succeed(args, output)
     }
 
@@ -232,7 +262,11 @@ impl Cluster {
         until("somebody leads", || {
             let status = self.goctl_json(&["admin", "raft", "status"])?;
             let leader = status["leader"].as_u64();
-            Ok(self.nodes.iter().find(|(_, n)| Some(n.id) == leader).map(|(name, _)| name.clone()))
+            Ok(self
+                .nodes
+                .iter()
+                .find(|(_, n)| Some(n.id) == leader)
+                .map(|(name, _)| name.clone()))
         })
     }
 
@@ -243,8 +277,12 @@ impl Cluster {
     pub fn voters(&self) -> anyhow::Result<Vec<u64>> {
         let status = self.goctl_json(&["admin", "raft", "status"])?;
         let members = status["members"].as_array().context("members")?;
-        let voters = members.iter().filter(|member| member["voter"] == Value::Bool(true));
-        Ok(voters.filter_map(|member| member["node"].as_u64()).collect())
+        let voters = members
+            .iter()
+            .filter(|member| member["voter"] == Value::Bool(true));
+        Ok(voters
+            .filter_map(|member| member["node"].as_u64())
+            .collect())
     }
 
     /// The names of nodes that run jobs and are up.
@@ -253,9 +291,15 @@ impl Cluster {
     /// If nobody answers.
     pub fn nodes_up(&self) -> anyhow::Result<Vec<String>> {
         let nodes = self.goctl_json(&["nodes"])?;
-        let list = nodes.as_array().or_else(|| nodes["nodes"].as_array()).context("nodes")?;
+        let list = nodes
+            .as_array()
+            .or_else(|| nodes["nodes"].as_array())
+            .context("nodes")?;
         let up = |node: &&Value| node["health"] == "up" && !node["capacity"].is_null();
-        let names = list.iter().filter(up).filter_map(|node| node["name"].as_str());
+        let names = list
+            .iter()
+            .filter(up)
+            .filter_map(|node| node["name"].as_str());
         Ok(names.map(str::to_owned).collect())
     }
 
@@ -280,7 +324,9 @@ impl Cluster {
             return Ok(());
         }
         let pid = Pid::from_raw(node.pid);
-        until("the process is gone", || Ok(kill(pid, None).is_err().then_some(())))
+        until("the process is gone", || {
+            Ok(kill(pid, None).is_err().then_some(()))
+        })
     }
 
     /// Starts a node again that was killed.
@@ -288,7 +334,9 @@ impl Cluster {
     /// # Errors
     /// If it cannot be started.
     pub fn restart(&mut self, name: &str) -> anyhow::Result<()> {
-        let log = File::options().append(true).open(self.path().join(format!("{name}.log")))?;
+        let log = File::options()
+            .append(true)
+            .open(self.path().join(format!("{name}.log")))?;
         let node = self.nodes.get_mut(name).context("a node")?;
         let child = run_node(&node.config, log)?;
         node.pid = i32::try_from(child.id())?;
@@ -319,6 +367,10 @@ impl Cluster {
 }
 
 impl Drop for Cluster {
+    #[allow(
+        clippy::print_stderr,
+        reason = "said to whoever looks at a failed test"
+    )]
     fn drop(&mut self) {
         if std::thread::panicking() {
             let kept = self.dir.path().with_extension("failed");
@@ -341,13 +393,20 @@ impl Drop for Cluster {
 fn run_node(config: &Path, log: File) -> anyhow::Result<Child> {
     let mut command = Command::new(binary("goagent")?);
     command.arg("--config").arg(config).arg("run");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
     command.spawn().context("start goagent")
 }
 
 fn succeed(args: &[&str], output: Output) -> anyhow::Result<String> {
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "goctl {args:?}: {}: {said}", output.status);
+    ensure!(
+        output.status.success(),
+        "goctl {args:?}: {}: {said}",
+        output.status
+    );
     Ok(String::from_utf8(output.stdout)?)
 }
 

@@ -30,7 +30,10 @@ fn steps(block: &str) -> Vec<Step> {
             }
             (Some(command), _) => {
                 heredoc = command.ends_with("<<'EOF'");
-                steps.push(Step { command: command.into(), expected: Vec::new() });
+                steps.push(Step {
+                    command: command.into(),
+                    expected: Vec::new(),
+                });
             }
             (None, Some(step)) => step.expected.push(line.into()),
             (None, None) => {}
@@ -41,21 +44,35 @@ fn steps(block: &str) -> Vec<Step> {
 
 /// The fenced blocks between the marks of the first session.
 fn blocks(readme: &str) -> anyhow::Result<Vec<String>> {
-    let (_, rest) = readme.split_once("<!-- session:begin -->").context("no begin mark")?;
-    let (session, _) = rest.split_once("<!-- session:end -->").context("no end mark")?;
-    let fenced = session.split("```").enumerate().filter(|(at, _)| at % 2 == 1);
-    Ok(fenced.map(|(_, block)| block.trim_start_matches("console\n").to_owned()).collect())
+    let (_, rest) = readme
+        .split_once("<!-- session:begin -->")
+        .context("no begin mark")?;
+    let (session, _) = rest
+        .split_once("<!-- session:end -->")
+        .context("no end mark")?;
+    let fenced = session
+        .split("```")
+        .enumerate()
+        .filter(|(at, _)| at % 2 == 1);
+    Ok(fenced
+        .map(|(_, block)| block.trim_start_matches("console\n").to_owned())
+        .collect())
 }
 
 /// Whether the line is as README has it: `…` matches any text.
 fn same(expected: &str, found: &str) -> bool {
     let mut parts = expected.trim_end().split('…');
-    let Some(mut rest) = found.trim_end().strip_prefix(parts.next().unwrap_or_default()) else {
+    let Some(mut rest) = found
+        .trim_end()
+        .strip_prefix(parts.next().unwrap_or_default())
+    else {
         return false;
     };
     let mut open = false;
     for part in parts {
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
         open = part.is_empty();
         rest = &rest[at + part.len()..];
     }
@@ -64,7 +81,11 @@ fn same(expected: &str, found: &str) -> bool {
 
 fn compare(step: &Step, found: &[String]) -> anyhow::Result<()> {
     let fits = step.expected.len() == found.len()
-        && step.expected.iter().zip(found).all(|(expected, found)| same(expected, found));
+        && step
+            .expected
+            .iter()
+            .zip(found)
+            .all(|(expected, found)| same(expected, found));
     ensure!(
         fits,
         "`{}` printed\n{}\nREADME has\n{}",
@@ -77,12 +98,26 @@ fn compare(step: &Step, found: &[String]) -> anyhow::Result<()> {
 
 /// A shell command in the session's directory, with the programs under test on its path.
 fn shell(dir: &Path, command: &str) -> anyhow::Result<Command> {
-    let programs = binary("goctl")?.parent().context("a directory")?.to_path_buf();
+    let programs = binary("goctl")?
+        .parent()
+        .context("a directory")?
+        .to_path_buf();
     let path = std::env::var("PATH").unwrap_or_default();
     let mut shell = Command::new("bash");
-    shell.args(["-c", command]).current_dir(dir).stdin(Stdio::null());
-    shell.env("PATH", format!("{}:{path}", programs.display())).env("TZ", "UTC");
-    for name in ["GOCTL_CONFIG", "GOCTL_SERVER", "GOCTL_TOKEN", "GOCTL_CONTEXT", "DOCKER_HOST"] {
+    shell
+        .args(["-c", command])
+        .current_dir(dir)
+        .stdin(Stdio::null());
+    shell
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .env("TZ", "UTC");
+    for name in [
+        "GOCTL_CONFIG",
+        "GOCTL_SERVER",
+        "GOCTL_TOKEN",
+        "GOCTL_CONTEXT",
+        "DOCKER_HOST",
+    ] {
         shell.env_remove(name);
     }
     Ok(shell)
@@ -128,11 +163,17 @@ fn the_first_session_is_what_one_sees() -> anyhow::Result<()> {
     };
     let dir = tempfile::tempdir()?;
     let first = steps(serving);
-    let [first] = first.as_slice() else { bail!("the first block is one command") };
+    let [first] = first.as_slice() else {
+        bail!("the first block is one command")
+    };
     let _serving = serve(dir.path(), first)?;
     let mut exports = String::new();
     let steps = steps(using);
-    ensure!(steps.len() > 3, "a session of {} commands shows nothing", steps.len());
+    ensure!(
+        steps.len() > 3,
+        "a session of {} commands shows nothing",
+        steps.len()
+    );
     for step in &steps {
         if step.command.starts_with("export ") {
             exports.push_str(&step.command);

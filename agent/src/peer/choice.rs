@@ -45,7 +45,7 @@ pub(super) async fn runtime(
         RuntimeChoice::Auto => match docker(config, owner).await {
             Ok(docker) => docker,
             Err(error) => {
-                tracing::warn!(%error, "no container engine: running jobs as processes, images are ignored");
+                tracing::warn!(%error, "no container engine: jobs run without images");
                 process(config, dir, owner)?
             }
         },

@@ -11,7 +11,7 @@ use bollard::models::{
 };
 use model::assignment::Assignment;
 use model::spec::Program;
-use model::{AttemptId, ClusterId, Fence};
+use model::{AttemptId, ClusterId, Fence, MilliCpus};
 
 use super::{DockerConfig, Facts, JOB_DIR};
 use crate::runtime::Place;
@@ -72,10 +72,19 @@ pub(super) fn identity(
     Some((attempt, Fence(fence)))
 }
 
+/// What of the engine's machine decides how a container is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Machine<'a> {
+    /// The parent of our control groups; `None`: the engine's own.
+    pub(super) cgroup_root: Option<&'a str>,
+    /// Its processors: the engine refuses a limit above them, which would be none.
+    pub(super) cpus: MilliCpus,
+}
+
 /// All that the engine is asked to create.
 pub(super) fn body(
     config: &DockerConfig,
-    cgroup_root: Option<&str>,
+    machine: Machine<'_>,
     assignment: &Assignment,
     place: &Place,
 ) -> ContainerCreateBody {
@@ -89,7 +98,7 @@ pub(super) fn body(
         working_dir: Some(JOB_DIR.into()),
         env: Some(environment(assignment)),
         labels: Some(labels(config, assignment)),
-        host_config: Some(host_config(config, cgroup_root, assignment, place)),
+        host_config: Some(host_config(config, machine, assignment, place)),
         ..ContainerCreateBody::default()
     }
 }
@@ -151,20 +160,22 @@ fn labels(config: &DockerConfig, assignment: &Assignment) -> HashMap<String, Str
 
 fn host_config(
     config: &DockerConfig,
-    cgroup_root: Option<&str>,
+    machine: Machine<'_>,
     assignment: &Assignment,
     place: &Place,
 ) -> HostConfig {
     let resources = assignment.spec.resources;
     let memory = i64::try_from(resources.memory.0).unwrap_or(i64::MAX);
-    let nano_cpus = resources.cpu.0.saturating_mul(1_000_000);
+    let nano_cpus = resources.cpu.min(machine.cpus).0.saturating_mul(1_000_000);
     HostConfig {
         memory: Some(memory),
         // Equal to the memory: no swap.
         memory_swap: Some(memory),
         nano_cpus: Some(i64::try_from(nano_cpus).unwrap_or(i64::MAX)),
         pids_limit: Some(i64::from(config.processes_max)),
-        cgroup_parent: cgroup_root.map(|root| format!("/{root}/{}", place.name())),
+        cgroup_parent: machine
+            .cgroup_root
+            .map(|root| format!("/{root}/{}", place.name())),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         mounts: Some(mounts(assignment, place)),
         network_mode: Some(config.network.clone()),
@@ -250,7 +261,11 @@ mod tests {
     }
 
     fn asked(assignment: &Assignment) -> serde_json::Value {
-        let body = body(&config(), Some("godocker-abcdef01"), assignment, &place());
+        let machine = Machine {
+            cgroup_root: Some("godocker-abcdef01"),
+            cpus: MilliCpus(2_000),
+        };
+        let body = body(&config(), machine, assignment, &place());
         serde_json::to_value(body).unwrap()
     }
 
@@ -319,6 +334,16 @@ mod tests {
         assert_eq!(
             keys,
             ["Env", "HostConfig", "Image", "Labels", "User", "WorkingDir"]
+        );
+    }
+
+    #[test]
+    fn no_more_processors_are_asked_for_than_there_are() {
+        let mut assignment = assignment(Program::default());
+        Arc::make_mut(&mut assignment.spec).resources.cpu = MilliCpus(64_000);
+        assert_eq!(
+            asked(&assignment)["HostConfig"]["NanoCpus"],
+            2_000_000_000u64
         );
     }
 

@@ -121,7 +121,11 @@ impl DockerRuntime {
         self.ensure_image(&spec.image, spec.pull).await?;
         let ids = assignment.unix_ids.unwrap_or(self.config.default_ids);
         script::lay_out(place, &spec.program, ids).await?;
-        let body = container::body(&self.config, self.meter.root(), assignment, place);
+        let machine = container::Machine {
+            cgroup_root: self.meter.root(),
+            cpus: self.facts.cpus,
+        };
+        let body = container::body(&self.config, machine, assignment, place);
         match self.engine.create(name, body).await {
             Ok(()) => Ok(true),
             Err(Trouble::Answer { status: 409, .. }) => Ok(false),

@@ -23,6 +23,10 @@ use crate::runtime::{Place, RuntimeError};
 
 /// Pieces taken from the engine at once, of 16 KiB at the most.
 const PIECES_AT_ONCE: usize = 64;
+/// Bytes that are gathered before they are written: the engine gives them line by line.
+const GATHER_BYTES: usize = 256 << 10;
+/// How long gathered bytes wait for more: who looks at the file sees them soon.
+const GATHER_WAIT: Duration = Duration::from_millis(20);
 /// A follower that is silent for so long is asked whether there is anything left to follow.
 const SILENCE: Duration = Duration::from_secs(3);
 /// The pause before a follower that ended too early is replaced.
@@ -104,26 +108,38 @@ impl DockerRuntime {
             .ready_chunks(PIECES_AT_ONCE);
         let mut pieces = std::pin::pin!(pieces);
         loop {
-            match timeout(SILENCE, pieces.next()).await {
-                Ok(None) => return Ok(readings),
-                Ok(Some(some)) => {
-                    let taken = take_pieces(some, &mut readings);
-                    for (sink, reading) in sinks.iter_mut().zip(&mut readings) {
-                        sink.write(reading).await?;
-                    }
-                    taken?;
+            let gathered = readings
+                .iter()
+                .map(|reading| reading.ready.len())
+                .sum::<usize>();
+            let patience = if gathered > 0 { GATHER_WAIT } else { SILENCE };
+            let taken = match timeout(patience, pieces.next()).await {
+                Ok(Some(some)) => take_pieces(some, &mut readings),
+                Ok(None) => {
+                    write_all(sinks, &mut readings).await?;
+                    return Ok(readings);
+                }
+                Err(_) if gathered > 0 => {
+                    write_all(sinks, &mut readings).await?;
+                    continue;
                 }
                 Err(_) if follow => {
                     if matches!(self.must_find(place).await?.phase, Phase::Exited { .. }) {
                         return Ok(readings);
                     }
+                    continue;
                 }
                 Err(_) => {
                     let seconds = SILENCE.as_secs();
                     self.engine.inspect(name).await?;
                     tracing::debug!(name, seconds, "the engine is slow to give its log");
+                    continue;
                 }
+            };
+            if gathered >= GATHER_BYTES || taken.is_err() {
+                write_all(sinks, &mut readings).await?;
             }
+            taken?;
         }
     }
 
@@ -217,6 +233,14 @@ impl Sink {
             source,
         }
     }
+}
+
+/// Writes what was gathered of each stream.
+async fn write_all(sinks: &mut [Sink; 2], readings: &mut [Reading; 2]) -> Result<(), RuntimeError> {
+    for (sink, reading) in sinks.iter_mut().zip(readings) {
+        sink.write(reading).await?;
+    }
+    Ok(())
 }
 
 /// Turns pieces of the log into bytes of their streams. Stops at the first that is not a piece.

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::{Writer, clip, invalid, limit, not_found, reject, reply};
 use crate::account::{JoinToken, Role, TokenId, User};
@@ -213,18 +214,45 @@ impl Writer<'_> {
             );
             return Err(Rejection::Conflict { what });
         }
-        if set.intent != HeadIntent::Voter && self.is_last_voter(&node) {
-            let what = format!("{} is the last voting head", node.name);
-            return Err(Rejection::Conflict { what });
+        if set.intent != HeadIntent::Voter {
+            self.quorum_without(&node)?;
         }
         node.intent = set.intent;
         self.put_node(node);
         Ok(Reply::Done)
     }
 
-    fn is_last_voter(&self, node: &Node) -> bool {
-        let voter = |other: &Node| other.intent == HeadIntent::Voter && other.id != node.id;
-        !self.state.nodes.values().any(voter)
+    /// Whether the other voting heads are a quorum without this one: there are some, and most of
+    /// them are not known to be silent. Otherwise nothing could be committed any more, not even
+    /// the way back.
+    fn quorum_without(&self, node: &Node) -> Result<(), Rejection> {
+        let voter = |other: &&Node| other.intent == HeadIntent::Voter && other.id != node.id;
+        let silent = |other: &&Node| match other.health {
+            NodeHealth::Suspect | NodeHealth::Lost => true,
+            NodeHealth::Joined | NodeHealth::Up => false,
+        };
+        let voters = self.state.nodes.values().filter(voter).count();
+        let silent: Vec<&str> = self
+            .state
+            .nodes
+            .values()
+            .filter(voter)
+            .filter(silent)
+            .map(|other| other.name.as_str())
+            .collect();
+        if voters == 0 {
+            let what = format!("{} is the last voting head", node.name);
+            return Err(Rejection::Conflict { what });
+        }
+        if (voters - silent.len()) * 2 <= voters {
+            let what = format!(
+                "without {} there would be no quorum (silent: {}); remove what is dead first",
+                node.name,
+                silent.join(", ")
+            );
+            return Err(Rejection::Conflict { what });
+        }
+        Ok(())
     }
 
     pub(super) fn remove_node(&mut self, remove: &RemoveNode) -> Reply {

@@ -1,0 +1,8 @@
+//! Jobs through the whole house, from `goctl` to the kernel: how they end, what they write, what
+//! stops them. The same cases on a Docker engine and on the `process` runtime.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod bench;
+mod docker;
+mod ends;
+mod output;
