@@ -29,9 +29,11 @@ await() {
 
 start_cluster() {
     local deadline=$((SECONDS + START_SECONDS)) dev
-    # Of its own session, so that Ctrl-C reaches this script and not the nodes. An agent offers one
-    # cpu, so that it takes both to run everything.
-    setsid "$GOAGENT" dev --heads 3 --agents 2 --cpus 1 --runtime docker --dir "$RUN/cluster" \
+    # Of its own session, so that Ctrl-C reaches this script and not the nodes. Agents offer so
+    # little that it takes both, that some chunks have to wait, and that a machine of two
+    # processors has some of them left for the heads.
+    setsid "$GOAGENT" dev --heads 3 --agents 2 --cpus 0.75 --runtime docker \
+        --dir "$RUN/cluster" \
         >"$RUN/dev.out" 2>&1 </dev/null 8>&- 9>&- &
     dev=$!
     until (cluster_serves) 2>/dev/null; do

@@ -44,8 +44,11 @@ wait_for() {
     fail "not all of these jobs succeeded: $*"
 }
 
-running() { goctl ps --tag "$TAG" --state running -o name | wc -l; }
-enough_run() { [ "$(running)" -ge "$WANT_RUNNING" ]; }
+# True when enough jobs run; the table that says so is in RUN/running.
+enough_run() {
+    goctl ps --tag "$TAG" >"$RUN/running"
+    [ "$(grep -c ' RUNNING ' "$RUN/running")" -ge "$WANT_RUNNING" ]
+}
 
 prepare() {
     say "the volume \`demo\` is a directory of this machine; jobs see it as /data"
@@ -63,12 +66,13 @@ align_and_kill() {
         submit_chunk "$chunk"
     done
     say "jobs ${chunk_job[1]} to $job: align chunks 1 to $EARLY_CHUNKS"
-    await "$JOB_SECONDS" enough_run || fail "the jobs do not run"
-    show ps --tag "$TAG"
     leader=$(leader_but nobody)
     pid=$(pid_of "$leader")
-    watch_for_leader_but "$leader" >"$RUN/next-leader" &
+    await "$JOB_SECONDS" enough_run || fail "the jobs do not run"
+    say "\$ goctl ps --tag $TAG"
+    sed 's/^./     &/' "$RUN/running"
     say "$leader leads: kill -9 $pid, and at once submit the next chunk"
+    watch_for_leader_but "$leader" >"$RUN/next-leader" &
     killed_at=$(now_us)
     kill -KILL "$pid"
     submit_chunk $((EARLY_CHUNKS + 1))

@@ -1,6 +1,6 @@
 #!/bin/sh
 #GO --name split --tag lambda
-#GO --image godocker/bowtie2:1 --pull never --cpu 1 --mem 512M --time 10m
+#GO --image godocker/bowtie2:1 --pull never --cpu 0.75 --mem 512M --time 10m
 #GO -v demo
 # Cuts both files of reads into the given number of chunks of the same pairs: chunks/3_1.fq is the
 # mate of chunks/3_2.fq.
