@@ -1,0 +1,1 @@
+//! A head whose disk is full.
