@@ -49,7 +49,7 @@ pub(crate) fn open(dir: &Path, node: u64) -> Result<Opened, RaftError> {
         return Err(RaftError::Lost { path, what });
     }
     let db = Database::open(&path, Kind::Log)?;
-    let owner = owner(&db, dir, node)?;
+    let owner = owner(&db, dir, node, had_mark)?;
     let (cache, peers) = load(&db)?;
     if !had_mark && (cache.last.is_some() || cache.vote.is_some()) {
         let what = "the mark of what was acknowledged".into();
@@ -67,8 +67,8 @@ pub(crate) fn open(dir: &Path, node: u64) -> Result<Opened, RaftError> {
     })
 }
 
-/// Reads whose directory it is; a new one becomes `node`'s, durably.
-fn owner(db: &Database, dir: &Path, node: u64) -> Result<Owner, RaftError> {
+/// Reads whose directory it is; one that was not used yet becomes `node`'s, durably.
+fn owner(db: &Database, dir: &Path, node: u64, used: bool) -> Result<Owner, RaftError> {
     let found: Option<Owner> = meta(db, keys::OWNER)?;
     match found {
         Some(owner) if owner.node == node => Ok(owner),
@@ -76,6 +76,10 @@ fn owner(db: &Database, dir: &Path, node: u64) -> Result<Owner, RaftError> {
             dir: dir.to_owned(),
             expected: model::NodeId(node),
             found: model::NodeId(owner.node),
+        }),
+        None if used => Err(RaftError::Lost {
+            path: db.path().to_owned(),
+            what: "whose log it is".into(),
         }),
         None => {
             let mut instance = [0; 16];

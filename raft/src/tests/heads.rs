@@ -36,7 +36,7 @@ use crate::handle::{Handle, Role};
 pub(crate) use load::Load;
 
 /// Longer than anything here may take; reached only when a test fails.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One head.
 pub(super) struct Head {

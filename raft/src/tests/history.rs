@@ -1,26 +1,16 @@
 //! Ended jobs and events: what leaves the state stays to be found, in pages that lose nothing.
 
 use model::account::UserName;
-use model::command::CancelJobs;
 use model::job::Outcome;
 use model::log::{EndedPage, EndedSearch};
-use model::{Command, JobId, LogIndex, Timestamp};
+use model::{JobId, LogIndex, Timestamp};
 use openraft::EntryPayload;
 use openraft::storage::RaftStateMachine;
 
-use super::stores::{apply, close, command, entry, log_id, open_tables, submit};
+use super::stores::{apply, cancel, close, command, entry, log_id, open_tables, submit};
 use crate::limits;
 use crate::table_store::{TableStore, history};
 use crate::types::Entry;
-
-fn cancel(job: u64) -> Command {
-    Command::CancelJobs(CancelJobs {
-        jobs: vec![JobId(job)],
-        by: "admin".into(),
-        reason: String::new(),
-        grace: None,
-    })
-}
 
 /// Tables in which jobs 1 to `jobs` were submitted and ended in this order; job `n` ended at
 /// 1000 + 2n ms.

@@ -11,10 +11,10 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use futures_util::stream;
 use model::account::Role;
-use model::command::{InitCluster, PutUser, SubmitJobs, SubmitKey};
+use model::command::{CancelJobs, InitCluster, PutUser, SubmitJobs, SubmitKey};
 use model::spec::{JobSpec, Program};
 use model::unit::Millis;
-use model::{ClusterId, Command, MilliCpus, Resources, Timestamp};
+use model::{ClusterId, Command, JobId, MilliCpus, Resources, Timestamp};
 use openraft::RaftLogReader;
 use openraft::storage::{IOFlushed, RaftLogStorage, RaftStateMachine};
 use openraft::type_config::TypeConfigExt;
@@ -107,6 +107,16 @@ pub(super) fn submit(key: &str, bytes: usize) -> Command {
             digest: [0; 32],
         }),
         specs: vec![spec],
+    })
+}
+
+/// The end of a pending job of the administrator's.
+pub(super) fn cancel(job: u64) -> Command {
+    Command::CancelJobs(CancelJobs {
+        jobs: vec![JobId(job)],
+        by: "admin".into(),
+        reason: String::new(),
+        grace: None,
     })
 }
 

@@ -157,6 +157,18 @@ async fn a_leader_that_was_cut_off_stops_leading_and_what_it_took_is_gone() {
     assert_eq!(users(&heads.handle(old).read()), [1, 3, 4]);
 }
 
+/// A leader that votes alone hears nobody, and leads nevertheless.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_single_head_leads_while_nothing_happens() {
+    let heads = Heads::none().started(1).await;
+    // Twice the silence that ends the leadership of one among several.
+    let until = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < until {
+        assert!(heads.handle(1).is_leading(), "it stopped leading");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// An entry of a leader whose term is over is refused, whoever its sender believes to be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_of_an_old_term_are_refused() {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, mpsc};
 
 use model::log::Log;
-use model::{LogIndex, NodeId};
+use model::{JobId, LogIndex, NodeId};
 
 use super::super::heads::{Heads, PATIENCE, soon};
-use super::super::stores::{submit, user, users};
+use super::super::stores::{cancel, submit, user, users};
 use crate::disk::{DiskPoint, Faults};
 use crate::error::RaftError;
 
@@ -66,13 +66,15 @@ async fn a_snapshot_larger_than_a_message_arrives_although_the_leader_purges() {
     let (received, may_install, faults) = gate();
     let heads = Heads::none().with_config(few).with_faults(2, faults);
     let mut heads = heads.started(1).await;
-    for job in 0..LARGE {
-        let job = submit(&format!("large-{job}"), 900_000);
-        heads.propose(1, job).await.unwrap();
+    for job in 1..=LARGE {
+        // Ended ones leave the state, but not the tables.
+        let command = submit(&format!("large-{job}"), 900_000);
+        heads.propose(1, command).await.unwrap();
+        heads.propose(1, cancel(job)).await.unwrap();
     }
     heads.handle(1).snapshot_now().await.unwrap();
     heads
-        .until("a snapshot of it all", |heads| copied(heads) >= LARGE)
+        .until("a snapshot of it all", |heads| copied(heads) >= 2 * LARGE)
         .await;
     let (_, snapshot) = heads.handle(1).tables().snapshots().newest().unwrap();
     let files = std::fs::read_dir(snapshot.path()).unwrap();
@@ -108,7 +110,11 @@ async fn a_snapshot_larger_than_a_message_arrives_although_the_leader_purges() {
         .set_members(heads.all([1, 2]), BTreeMap::new());
     soon(voter).await.unwrap();
     heads.converged().await;
-    assert_eq!(heads.handle(2).read().live_jobs() as u64, LARGE + 200);
+    assert_eq!(heads.handle(2).read().live_jobs(), 200);
+    for job in 1..=LARGE {
+        let ended = soon(heads.handle(2).ended_job(JobId(job))).await.unwrap();
+        assert_eq!(ended.unwrap().spec.name, format!("large-{job}"));
+    }
 }
 
 /// The last entry of the leader's newest snapshot.

@@ -175,6 +175,18 @@ async fn a_log_with_a_hole_is_refused() {
     }
 }
 
+/// S13: without its owner a log would come back as that of another directory.
+#[tokio::test]
+async fn a_log_without_its_owner_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    full(dir.path()).await;
+    change(dir.path(), |batch| batch.delete(b"Mowner"));
+    match open_log(dir.path()).err() {
+        Some(RaftError::Lost { path, .. }) => assert_eq!(path, dir.path().join("log")),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A log as it was after each of some acknowledged steps: votes and entries in turn.
 struct Steps {
     dir: tempfile::TempDir,

@@ -7,14 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::command::CancelJobs;
-use model::{Command, JobId};
+use model::JobId;
 use openraft::RaftSnapshotBuilder;
 use openraft::storage::RaftStateMachine;
 
 use super::super::stores::{
-    Switch, apply, close, command, entries, entry, files, flip, image, log_id, open_tables, submit,
-    users,
+    Switch, apply, cancel, close, command, entries, entry, files, flip, image, log_id, open_tables,
+    submit, users,
 };
 use crate::disk::{DiskPoint, Faults};
 use crate::snapshot::Snapshot;
@@ -168,23 +167,10 @@ async fn a_snapshot_is_installed_whole_or_not_at_all() {
 async fn job_ids_are_not_reused_behind_a_snapshot() {
     let from = tempfile::tempdir().unwrap();
     let mut tables = open_tables(from.path()).unwrap();
-    let jobs: Vec<JobId> = (1..=3).map(JobId).collect();
-    let cancel = Command::CancelJobs(CancelJobs {
-        jobs: jobs.clone(),
-        by: "admin".into(),
-        reason: String::new(),
-        grace: None,
-    });
-    let commands = [
-        command(0),
-        submit("a", 10),
-        submit("b", 10),
-        submit("c", 10),
-        cancel,
-    ];
-    let entries = (0..)
-        .zip(&commands)
-        .map(|(index, command)| entry(1, index, command));
+    let ended = (1..=3).flat_map(|job| [submit(&format!("job-{job}"), 10), cancel(job)]);
+    let commands = std::iter::once(command(0)).chain(ended);
+    let entries = (0..).zip(commands);
+    let entries = entries.map(|(index, command)| entry(1, index, &command));
     apply(&tables, entries.collect()).await.unwrap();
     assert_eq!(tables.view().state.live_jobs(), 0);
     let built = tables.build_snapshot().await.unwrap();
@@ -197,13 +183,13 @@ async fn job_ids_are_not_reused_behind_a_snapshot() {
         .unwrap();
     close(move || other.close()).await;
     let other = open_tables(to.path()).unwrap();
-    apply(&other, vec![entry(1, 5, &submit("d", 10))])
+    apply(&other, vec![entry(1, 7, &submit("job-4", 10))])
         .await
         .unwrap();
     let view = other.view();
     let live: Vec<JobId> = view.state.jobs().map(|job| job.id).collect();
     assert_eq!(live, [JobId(4)]);
-    for id in jobs {
+    for id in (1..=3).map(JobId) {
         let ended = crate::table_store::history::ended_job(&view, id).unwrap();
         assert_eq!(ended.map(|job| job.id), Some(id));
     }
