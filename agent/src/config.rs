@@ -101,6 +101,9 @@ pub struct HeadConfig {
     pub election_max_ms: u64,
     /// Entries between two snapshots.
     pub snapshot_every: u64,
+    /// Mebibytes of the data directory's disk that are kept for settling and ending what was
+    /// taken on: with less, this head takes no new jobs while it leads.
+    pub reserve_mib: u64,
 }
 
 /// What a node writes about itself, on standard error.
@@ -146,10 +149,11 @@ impl Default for RuntimeConfig {
 impl Default for HeadConfig {
     fn default() -> Self {
         HeadConfig {
-            heartbeat_ms: 60,
-            election_min_ms: 200,
-            election_max_ms: 400,
+            heartbeat_ms: 50,
+            election_min_ms: 150,
+            election_max_ms: 300,
             snapshot_every: 50_000,
+            reserve_mib: 512,
         }
     }
 }

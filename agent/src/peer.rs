@@ -6,12 +6,14 @@
 
 mod agent;
 mod choice;
+mod room;
 
 pub(crate) use agent::machine_memory;
 
 use std::future::Future;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::NodeId;
 use net::tls::Ca;
@@ -27,6 +29,8 @@ use crate::identity::{self, DataDir, NodeFile};
 use crate::leader::Leader;
 use crate::sessions::Sessions;
 
+/// How long a log that has failed may take to be closed.
+const ABANDON_WITHIN: Duration = Duration::from_secs(2);
 /// Join calls that are served at the same time.
 const JOINS_MAX: usize = 16;
 
@@ -75,6 +79,11 @@ pub async fn run(
         let head = Arc::new(start_head(&config, &dir, &file, endpoint.clone()).await?);
         tasks.spawn(accept(endpoint.clone(), head.clone()));
         tasks.spawn(head.leader.clone().run());
+        tasks.spawn(room::watch(
+            config.head.reserve_mib,
+            dir.log(),
+            head.raft.clone(),
+        ));
         tasks.spawn(serve_api(&config, &identity, &head, api_ends)?);
         Some(head)
     } else {
@@ -98,8 +107,14 @@ pub async fn run(
     };
     tracing::info!("ending");
     end_api.send_replace(true);
-    if let (Some(head), Ok(())) = (&head, &ended) {
-        head.raft.shutdown().await?;
+    match (&head, &ended) {
+        (Some(head), Ok(())) => head.raft.shutdown().await?,
+        // What failed has been said; the databases are closed all the same, if they can be.
+        (Some(head), Err(_)) => {
+            let closed = tokio::time::timeout(ABANDON_WITHIN, head.raft.abandon()).await;
+            tracing::debug!(?closed, "the log was abandoned");
+        }
+        (None, _) => {}
     }
     tasks.shutdown().await;
     endpoint.close();

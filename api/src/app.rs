@@ -88,7 +88,9 @@ impl App {
         let stale = match self.barrier(BARRIER_WAIT).await {
             Ok(_) => false,
             Err(LogError::NoLeader | LogError::Overloaded | LogError::Unknown) => true,
-            Err(error @ (LogError::Storage(_) | LogError::Stopped)) => return Err(error.into()),
+            Err(error @ (LogError::Full | LogError::Storage(_) | LogError::Stopped)) => {
+                return Err(error.into());
+            }
         };
         Ok(Seen {
             stale,

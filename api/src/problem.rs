@@ -270,6 +270,12 @@ impl From<LogError> for Refused {
                 code::OVERLOADED,
                 "nothing was changed; try again after the time in Retry-After",
             ),
+            LogError::Full => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                code::DISK_FULL,
+                "nothing was changed; an administrator has to make room in the data directory of \
+                 the leading head",
+            ),
             LogError::Unknown => (
                 StatusCode::GATEWAY_TIMEOUT,
                 code::UNKNOWN_OUTCOME,
@@ -293,6 +299,7 @@ impl From<LogError> for Refused {
             LogError::NoLeader | LogError::Overloaded | LogError::Stopped => {
                 refused.with_retry_after(1)
             }
+            LogError::Full => refused.with_retry_after(10),
             LogError::Unknown | LogError::Storage(_) => refused,
         }
     }
@@ -305,9 +312,11 @@ pub(crate) fn public_text(error: &LogError) -> String {
             tracing::error!(what, "the log's storage fails");
             "the disk of this head fails".into()
         }
-        LogError::NoLeader | LogError::Overloaded | LogError::Unknown | LogError::Stopped => {
-            error.to_string()
-        }
+        LogError::NoLeader
+        | LogError::Overloaded
+        | LogError::Full
+        | LogError::Unknown
+        | LogError::Stopped => error.to_string(),
     }
 }
 

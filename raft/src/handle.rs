@@ -54,6 +54,7 @@ struct Inner {
     cancel: CancellationToken,
     tasks: TaskTracker,
     stopping: AtomicBool,
+    short_of_room: AtomicBool,
 }
 
 impl Handle {
@@ -97,6 +98,7 @@ impl Handle {
             cancel,
             tasks,
             stopping: AtomicBool::new(false),
+            short_of_room: AtomicBool::new(false),
         }));
         handle.0.tasks.spawn(status::follow(
             handle.0.raft.metrics(),
@@ -154,6 +156,16 @@ impl Handle {
                 Ok(None) | Err(_) => std::future::pending().await,
             }
         }
+    }
+
+    /// Says whether this head's disk has little room left: while it leads, it then takes no
+    /// command that adds work ([`model::Command::adds_work`]).
+    pub fn set_short_of_room(&self, short: bool) {
+        self.0.short_of_room.store(short, Ordering::Release);
+    }
+
+    pub(crate) fn has_room_for(&self, command: &model::Command) -> bool {
+        !command.adds_work() || !self.0.short_of_room.load(Ordering::Acquire)
     }
 
     /// SHA-256 over every record of the state, with the last entry in it. Heads that have applied

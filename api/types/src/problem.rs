@@ -94,6 +94,8 @@ pub mod code {
     pub const NO_LEADER: &str = "NO_LEADER";
     /// 503: this head is shutting down; nothing was changed.
     pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
+    /// 507: the disk of the leading head is nearly full; nothing was changed.
+    pub const DISK_FULL: &str = "DISK_FULL";
     /// 504: the change may or may not come to be; repeat it only with the same idempotency key.
     pub const UNKNOWN_OUTCOME: &str = "OUTCOME_UNKNOWN";
 }

@@ -64,6 +64,37 @@ pub enum Command {
     RevokeJoinToken(TokenId),
 }
 
+impl Command {
+    /// Whether it gives the cluster more to do and to keep. Such commands are refused first when
+    /// room is short: what settles and ends work must still be taken.
+    pub fn adds_work(&self) -> bool {
+        match self {
+            Command::SubmitJobs(_) => true,
+            Command::InitCluster(_)
+            | Command::CancelJobs(_)
+            | Command::CommitPlan(_)
+            | Command::RecordStatus(_)
+            | Command::ConfirmLost(_)
+            | Command::RegisterNode(_)
+            | Command::MarkNodes(_)
+            | Command::DrainNode(_)
+            | Command::SetHeadIntent(_)
+            | Command::RemoveNode(_)
+            | Command::CreateJoinToken(_)
+            | Command::RedeemJoinToken(_)
+            | Command::PutUser(_)
+            | Command::SetPassword(_)
+            | Command::CreateToken(_)
+            | Command::RevokeToken(_)
+            | Command::PutVolume(_)
+            | Command::RemoveVolume(_)
+            | Command::SetTimings(_)
+            | Command::Expire
+            | Command::RevokeJoinToken(_) => false,
+        }
+    }
+}
+
 /// See [`Command::InitCluster`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct InitCluster {

@@ -120,6 +120,9 @@ pub enum LogError {
     NoLeader,
     /// Too much is waiting. Nothing was proposed: try again later.
     Overloaded,
+    /// The disk of the leading head is nearly full, and the command would add work. Nothing was
+    /// proposed: try again when there is room.
+    Full,
     /// No answer in time: the command may or may not come to be applied. Safe to repeat only with
     /// an idempotency key.
     Unknown,
@@ -134,6 +137,7 @@ impl fmt::Display for LogError {
         match self {
             LogError::NoLeader => write!(f, "no leader reaches a quorum of the heads"),
             LogError::Overloaded => write!(f, "too many commands are waiting"),
+            LogError::Full => write!(f, "the disk of the leading head is nearly full"),
             LogError::Unknown => write!(f, "no answer in time; the outcome is unknown"),
             LogError::Storage(what) => write!(f, "storage: {what}"),
             LogError::Stopped => write!(f, "this head is shutting down"),

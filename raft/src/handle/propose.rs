@@ -82,6 +82,7 @@ impl Log for Handle {
 impl Handle {
     async fn propose_anywhere(&self, command: Command) -> Result<Applied, LogError> {
         self.check_running()?;
+        let roomy = self.has_room_for(&command);
         let command = encoded(&command);
         if command.len() > limits::COMMAND_BYTES_MAX {
             let (name, limit) = ("command bytes".into(), limits::COMMAND_BYTES_MAX as u64);
@@ -102,6 +103,7 @@ impl Handle {
         let deadline = Instant::now() + limits::LEADER_WAIT;
         loop {
             let outcome = match self.way() {
+                Way::Here if !roomy => Proposed::Full,
                 Way::Here => self.write(command.clone()).await,
                 Way::To { node, addr } => self.forward(node, &addr, command.clone()).await,
                 Way::Nobody => Proposed::NotLeading,
@@ -114,6 +116,7 @@ impl Handle {
                     });
                 }
                 Proposed::Overloaded => return Err(LogError::Overloaded),
+                Proposed::Full => return Err(LogError::Full),
                 Proposed::Unknown => return Err(LogError::Unknown),
                 Proposed::NotLeading => self.pause(deadline).await?,
             }
@@ -165,13 +168,17 @@ impl Handle {
             return Proposed::NotLeading;
         }
         // What cannot be read here must not enter the log: no head could apply it.
-        if let Err(why) = model::format::decode::<Command>(&command) {
-            let (field, message) = ("command".into(), why.to_string());
-            let reply = Reply::Rejected(Rejection::Invalid { field, message });
-            return Proposed::Applied {
-                index: self.applied().0,
-                reply,
-            };
+        match model::format::decode::<Command>(&command) {
+            Ok(command) if self.has_room_for(&command) => {}
+            Ok(_) => return Proposed::Full,
+            Err(why) => {
+                let (field, message) = ("command".into(), why.to_string());
+                let reply = Reply::Rejected(Rejection::Invalid { field, message });
+                return Proposed::Applied {
+                    index: self.applied().0,
+                    reply,
+                };
+            }
         }
         let Ok(_place) = self.0.proposals.try_acquire() else {
             return Proposed::Overloaded;
@@ -218,11 +225,12 @@ impl Handle {
         if connection.is_err() {
             return Proposed::NotLeading;
         }
-        let asked = self
-            .0
-            .peers
-            .ask(node, addr, Urgency::Question, &request, within)
-            .await;
+        let peers = &self.0.peers;
+        let asked = tokio::select! {
+            asked = peers.ask(node, addr, Urgency::Question, &request, within) => asked,
+            // A dead head answers nobody; whoever asked is told as soon as another one leads.
+            () = self.another_leads(node) => return Proposed::Unknown,
+        };
         match asked {
             Ok(proposed) => proposed,
             Err(AskError::NotSent(_)) => Proposed::NotLeading,
@@ -230,6 +238,15 @@ impl Handle {
                 tracing::debug!(%error, "the outcome of a forwarded command is unknown");
                 Proposed::Unknown
             }
+        }
+    }
+
+    /// Returns when a head other than this one leads.
+    async fn another_leads(&self, head: u64) {
+        let mut changes = self.status_changes();
+        let other = changes.wait_for(|now| now.leader.is_some_and(|leader| leader.0 != head));
+        if other.await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 

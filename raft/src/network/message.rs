@@ -65,6 +65,8 @@ pub(crate) enum Proposed {
     NotLeading,
     /// Nothing was proposed.
     Overloaded,
+    /// Nothing was proposed.
+    Full,
     Unknown,
 }
 
