@@ -12,7 +12,7 @@ use tests::cluster::{binary, until};
 use crate::desk::Desk;
 
 /// The disk, and how much of it the head keeps for itself, in mebibytes.
-const DISK_MIB: usize = 128;
+const DISK_MIB: usize = 512;
 const RESERVE_MIB: usize = 64;
 
 /// A small disk at a directory; gone with the test.
