@@ -7,8 +7,8 @@
 mod dispatch;
 mod heads;
 mod place;
-mod settle;
-mod watch;
+pub mod settle;
+pub mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

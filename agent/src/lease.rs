@@ -4,19 +4,24 @@
 //! runs on while the machine sleeps. It is written down now and then, never later than it holds,
 //! so that a restarted agent knows at once whether it has run out.
 
-use std::sync::{Mutex, PoisonError};
+pub mod span;
+
 use std::time::Duration;
 
 use model::unit::Millis;
+use span::Span;
 use tokio::sync::watch;
 
 use crate::clock;
 use crate::journal::{Journal, JournalError, LeaseMark};
 
+/// The longest sleep before the clock is asked again: timers stand still while the machine
+/// sleeps, the lease does not.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// How long the lease runs.
 pub struct Lease {
-    until: watch::Sender<Millis>,
-    written: Mutex<Millis>,
+    span: watch::Sender<Span>,
     boot: u128,
 }
 
@@ -24,14 +29,8 @@ impl Lease {
     /// Goes on with what the journal knows. A lease from before a reboot has run out.
     pub fn resume(mark: LeaseMark) -> Lease {
         let boot = clock::boot_id();
-        let until = if mark.boot_id == boot {
-            Millis(mark.until_boot_ms)
-        } else {
-            Millis(0)
-        };
         Lease {
-            until: watch::Sender::new(until),
-            written: Mutex::new(until),
+            span: watch::Sender::new(Span::resume(mark, boot)),
             boot,
         }
     }
@@ -46,15 +45,13 @@ impl Lease {
         length: Millis,
         journal: &Journal,
     ) -> Result<(), JournalError> {
-        let until = sent.plus(length);
-        self.until.send_if_modified(|known| {
-            let later = until > *known;
-            if later {
-                *known = until;
-            }
-            later
+        let mut must_write = None;
+        self.span.send_if_modified(|span| {
+            let before = *span;
+            must_write = span.renew(sent, length);
+            *span != before
         });
-        if self.must_write(until, length) {
+        if let Some(until) = must_write {
             let mark = LeaseMark {
                 until_boot_ms: until.0,
                 boot_id: self.boot,
@@ -64,39 +61,31 @@ impl Lease {
         Ok(())
     }
 
-    /// A quarter of the lease may be missing from what is written down.
-    fn must_write(&self, until: Millis, length: Millis) -> bool {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = until.0 >= written.0.saturating_add(length.0 / 4);
-        if due {
-            *written = until;
-        }
-        due
+    /// Whether it holds now.
+    pub fn holds(&self) -> bool {
+        self.left() > Millis(0)
+    }
+
+    fn left(&self) -> Millis {
+        self.span.borrow().left(clock::since_boot())
     }
 
     /// Returns when the lease has run out; at once if it has.
     pub async fn lost(&self) {
-        let mut changes = self.until.subscribe();
         loop {
-            let left = changes
-                .borrow_and_update()
-                .0
-                .saturating_sub(clock::since_boot().0);
-            if left == 0 {
+            let left = Duration::from_millis(self.left().0);
+            if left.is_zero() {
                 return;
             }
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(left)) => {}
-                // The sender lives in `self`; an error cannot come up while we borrow it.
-                _ = changes.changed() => {}
-            }
+            tokio::time::sleep(left.min(LOOK_AGAIN)).await;
         }
     }
 
     /// Returns when the lease holds (again).
     pub async fn held(&self) {
-        let mut changes = self.until.subscribe();
-        // As above: the sender outlives this borrow.
-        let _ = changes.wait_for(|until| *until > clock::since_boot()).await;
+        let mut changes = self.span.subscribe();
+        let holds = |span: &Span| span.left(clock::since_boot()) > Millis(0);
+        // The sender lives in `self`; an error cannot come up while we borrow it.
+        let _ = changes.wait_for(holds).await;
     }
 }

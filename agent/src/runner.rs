@@ -5,21 +5,23 @@
 //! on it.
 
 mod attempt;
+pub mod book;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use book::{Book, Taken};
 use model::AttemptId;
-use model::assignment::{Assignment, Held, News, Report, Stop, StopCause};
+use model::assignment::{Assignment, Held, News, Report, Stop};
 use model::job::Usage;
 use model::unit::Millis;
 use tokio::sync::{mpsc, watch};
 
-use crate::files;
-use crate::journal::{Found, Journal, JournalError, Standing, StopWish};
+use crate::journal::{Found, Journal, JournalError, Standing};
+use crate::lease::span::Span;
 use crate::runtime::{Place, Runtime};
+use crate::{clock, files};
 
 /// What the attempts of a node share.
 pub struct Runner {
@@ -30,7 +32,7 @@ struct Shared {
     runtime: Arc<dyn Runtime>,
     journal: Journal,
     options: Options,
-    entries: Mutex<BTreeMap<AttemptId, Entry>>,
+    book: Mutex<Book>,
     /// Counts changes of the outbox.
     outbox: watch::Sender<u64>,
     failed: mpsc::Sender<JournalError>,
@@ -47,15 +49,6 @@ pub struct Options {
     pub sample_every: Duration,
 }
 
-struct Entry {
-    held: Held,
-    exclusive: bool,
-    report: Option<Report>,
-    stop: watch::Sender<Option<StopWish>>,
-    forget: watch::Sender<bool>,
-    usage: Option<Usage>,
-}
-
 impl Runner {
     /// Takes up every attempt that the journal knows. A failing journal is told through `failed`:
     /// the agent then ends.
@@ -66,16 +59,20 @@ impl Runner {
         found: Found,
         failed: mpsc::Sender<JournalError>,
     ) -> Runner {
+        // What has run out may not begin anew, not even for a moment.
+        let lease = Span::resume(found.lease, clock::boot_id());
+        let holds = lease.left(clock::since_boot()) > Millis(0);
+        let (book, taken) = Book::resume(found.attempts, holds);
         let shared = Arc::new(Shared {
             runtime,
             journal,
             options,
-            entries: Mutex::default(),
+            book: Mutex::new(book),
             outbox: watch::Sender::new(0),
             failed,
         });
-        for (assignment, standing) in found.attempts {
-            shared.clone().take_up(Arc::new(assignment), standing);
+        for one in taken {
+            shared.clone().run(one);
         }
         Runner { shared }
     }
@@ -84,10 +81,14 @@ impl Runner {
     ///
     /// # Errors
     /// [`JournalError`]: nothing was started.
-    pub async fn assign(&self, mut assignments: Vec<Assignment>) -> Result<(), JournalError> {
+    pub async fn assign(
+        &self,
+        mut assignments: Vec<Assignment>,
+        lease_holds: impl Fn() -> bool + Send,
+    ) -> Result<(), JournalError> {
         {
-            let entries = self.shared.entries();
-            assignments.retain(|new| !entries.contains_key(&new.attempt));
+            let book = self.shared.book();
+            assignments.retain(|new| book.is_new(new.attempt));
         }
         if assignments.is_empty() {
             return Ok(());
@@ -98,83 +99,48 @@ impl Runner {
                 progress: crate::step::Progress::Accepted,
                 stop: None,
             };
-            self.shared.clone().take_up(Arc::new(assignment), standing);
+            // The book is locked while the lease is looked at: if it runs out later, the attempt
+            // is found there and ended.
+            let taken = {
+                let mut book = self.shared.book();
+                let holds = lease_holds();
+                book.take_up(Arc::new(assignment), standing, holds)
+            };
+            if let Some(taken) = taken {
+                self.shared.clone().run(taken);
+            }
         }
         Ok(())
     }
 
     /// Ends these.
     pub fn stop(&self, stops: &[Stop]) {
-        let entries = self.shared.entries();
-        for stop in stops {
-            let entry = entries
-                .get(&stop.attempt)
-                .filter(|e| e.held.fence == stop.fence);
-            if let Some(entry) = entry {
-                wish(
-                    entry,
-                    StopWish {
-                        cause: stop.cause,
-                        grace: stop.grace,
-                    },
-                );
-            }
-        }
+        self.shared.book().stop(stops);
     }
 
     /// The lease has run out: whatever may be tried elsewhere ends now.
     pub fn lease_lost(&self) -> usize {
-        let entries = self.shared.entries();
-        let exclusive = entries.values().filter(|entry| entry.exclusive);
-        let wish_of = StopWish {
-            cause: StopCause::LeaseLost,
-            grace: Millis(0),
-        };
-        exclusive.inspect(|entry| wish(entry, wish_of)).count()
+        self.shared.book().lease_lost()
     }
 
     /// A leader has committed that these run.
     pub fn noted_running(&self, held: &[Held]) {
-        let mut entries = self.shared.entries();
-        for one in held {
-            let entry = entries.get_mut(&one.attempt).filter(|e| e.held == *one);
-            if let Some(entry) = entry
-                && entry
-                    .report
-                    .as_ref()
-                    .is_some_and(|r| matches!(r.news, News::Running(_)))
-            {
-                entry.report = None;
-            }
-        }
+        self.shared.book().noted_running(held);
     }
 
     /// These are over in the log: forget them once nothing of them runs.
     pub fn forget(&self, held: &[Held]) {
-        let entries = self.shared.entries();
-        for one in held {
-            if let Some(entry) = entries.get(&one.attempt).filter(|e| e.held == *one) {
-                entry.forget.send_replace(true);
-            }
-        }
+        self.shared.book().forget(held);
     }
 
     /// Everything that is here.
     pub fn held(&self) -> Vec<Held> {
-        self.shared
-            .entries()
-            .values()
-            .map(|entry| entry.held)
-            .collect()
+        self.shared.book().held()
     }
 
     /// Every report that is not yet acknowledged.
     pub fn reports(&self) -> Vec<Report> {
-        self.shared
-            .entries()
-            .values()
-            .filter_map(|entry| entry.report.clone())
-            .collect()
+        self.shared.book().reports()
     }
 
     /// Tells of changes of the outbox.
@@ -184,11 +150,8 @@ impl Runner {
 
     /// What a running attempt uses: read now, or as it was read last.
     pub async fn usage(&self, attempt: AttemptId) -> Option<Usage> {
-        let (place, last) = {
-            let entries = self.shared.entries();
-            let entry = entries.get(&attempt)?;
-            (self.place(entry.held), entry.usage)
-        };
+        let (held, last) = self.shared.book().usage(attempt)?;
+        let place = self.place(held);
         self.shared.runtime.usage(&place).await.ok().or(last)
     }
 
@@ -199,14 +162,7 @@ impl Runner {
 
     /// Whether the attempt is here and has not ended.
     pub fn is_running(&self, attempt: AttemptId) -> bool {
-        let entries = self.shared.entries();
-        let ended = |entry: &Entry| {
-            entry
-                .report
-                .as_ref()
-                .is_some_and(|r| matches!(r.news, News::Ended(_)))
-        };
-        entries.get(&attempt).is_some_and(|entry| !ended(entry))
+        self.shared.book().is_running(attempt)
     }
 
     /// Removes what attempts left behind longer than `age` ago.
@@ -221,51 +177,14 @@ impl Runner {
     }
 }
 
-/// A wish is taken on once; a kill that is asked for later shortens a wish that had more time.
-fn wish(entry: &Entry, new: StopWish) {
-    entry.stop.send_if_modified(|known| {
-        let stronger = known.is_none_or(|known| new.grace < known.grace);
-        if stronger {
-            let cause = known.map_or(new.cause, |known| known.cause);
-            *known = Some(StopWish {
-                cause,
-                grace: new.grace,
-            });
-        }
-        stronger
-    });
-}
-
 impl Shared {
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<AttemptId, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the attempt and gives it a task; the task owns itself and ends when the attempt is
-    /// forgotten.
-    fn take_up(self: Arc<Self>, assignment: Arc<Assignment>, standing: Standing) {
-        let (stop, stops) = watch::channel(standing.stop);
-        let (forget, forgets) = watch::channel(false);
-        let held = Held {
-            attempt: assignment.attempt,
-            fence: assignment.fence,
-        };
-        let entry = Entry {
-            held,
-            exclusive: assignment.exclusive,
-            report: None,
-            stop,
-            forget,
-            usage: None,
-        };
-        {
-            let mut entries = self.entries();
-            if entries.contains_key(&held.attempt) {
-                return;
-            }
-            entries.insert(held.attempt, entry);
-        }
-        let run = attempt::Run::new(self.clone(), assignment, standing, stops, forgets);
+    /// Gives the attempt a task; it owns itself and ends when the attempt is forgotten.
+    fn run(self: Arc<Self>, taken: Taken) {
+        let run = attempt::Run::new(self.clone(), taken);
         tokio::spawn(async move {
             if let Err(error) = run.run().await {
                 // One is enough to end the agent; if the place is taken, it ends already.
@@ -275,25 +194,8 @@ impl Shared {
     }
 
     fn set_report(&self, held: Held, news: News) {
-        let report = Report {
-            attempt: held.attempt,
-            fence: held.fence,
-            news,
-        };
-        if let Some(entry) = self.entries().get_mut(&held.attempt) {
-            entry.report = Some(report);
-        }
+        self.book().set_report(held, news);
         self.outbox
             .send_modify(|count| *count = count.wrapping_add(1));
-    }
-
-    fn set_usage(&self, attempt: AttemptId, usage: Usage) {
-        if let Some(entry) = self.entries().get_mut(&attempt) {
-            entry.usage = Some(usage);
-        }
-    }
-
-    fn drop_entry(&self, attempt: AttemptId) {
-        self.entries().remove(&attempt);
     }
 }

@@ -4,14 +4,17 @@
 //! A session lives as long as its connection. A node that connects again replaces its session.
 //! Nothing here decides; the leader's duties read and speak through it.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub mod known;
+
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::assignment::{Held, Report};
+use known::{Committed, Known};
+use model::assignment::Report;
 use model::node::NodeFacts;
-use model::{NodeId, unit::Millis};
+use model::{NodeId, State, unit::Millis};
 use net::message::{Alive, HeadAddr, Hello, Lead, Opening, Order, ToAgent, ToHead};
 use net::{Connection, FrameReceiver, FrameSender, NetError};
 use tokio::sync::{mpsc, watch};
@@ -55,14 +58,6 @@ pub struct Session {
     outgoing: mpsc::Sender<ToAgent>,
     heard: AtomicU64,
     known: Mutex<Known>,
-}
-
-/// What the agent is known to have, in one leader's term.
-#[derive(Default)]
-struct Known {
-    term: u64,
-    held: BTreeSet<Held>,
-    stopping: BTreeSet<Held>,
 }
 
 impl Sessions {
@@ -172,7 +167,7 @@ impl Sessions {
                     }));
                 }
                 ToHead::Held { term, held } => {
-                    session.set_held(term, held);
+                    session.known().said(term, held);
                     self.tell();
                 }
                 ToHead::Reports(reports) => {
@@ -193,55 +188,33 @@ impl Session {
         Millis(self.heard.load(Ordering::Relaxed))
     }
 
-    /// What the agent has, as it said in this term, and which of it was told to stop; `None` if
-    /// it has not said so yet.
-    pub fn held(&self, term: u64) -> Option<(BTreeSet<Held>, BTreeSet<Held>)> {
-        let known = self.known();
-        (known.term == term).then(|| (known.held.clone(), known.stopping.clone()))
+    /// Whether the agent has said in this term what it has.
+    pub fn has_said(&self, term: u64) -> bool {
+        self.known().has_said(term)
     }
 
-    /// Gives an order, and remembers what the agent has from then on. `false`: the agent does not
-    /// keep up, and its session is closed.
-    pub fn order(&self, term: u64, order: Order) -> bool {
-        {
-            let mut known = self.known();
-            if known.term != term {
-                return false;
-            }
-            match &order {
-                Order::Assign(assignments) => {
-                    let new = assignments.iter();
-                    known.held.extend(new.map(|a| Held {
-                        attempt: a.attempt,
-                        fence: a.fence,
-                    }));
-                }
-                Order::Stop(stops) => {
-                    let new = stops.iter();
-                    let held = new.map(|s| Held {
-                        attempt: s.attempt,
-                        fence: s.fence,
-                    });
-                    known.stopping.extend(held);
-                }
-                Order::NotedRunning(_) => {}
-                Order::Forget(held) => {
-                    for one in held {
-                        known.held.remove(one);
-                        known.stopping.remove(one);
-                    }
-                }
+    /// Tells the agent what it does not know yet of the state that is read now.
+    pub fn dispatch(&self, term: u64, read: impl FnOnce() -> Arc<State>) {
+        let mut known = self.known();
+        let orders = known.orders(term, self.node, &read());
+        self.order(term, orders);
+    }
+
+    /// Tells the agent which of its reports are committed.
+    pub fn acknowledge(&self, term: u64, committed: Committed) {
+        let mut known = self.known();
+        let orders = known.acknowledge(term, committed);
+        self.order(term, orders);
+    }
+
+    /// Called with `known` locked: orders leave in the sequence in which they were decided. An
+    /// agent that does not keep up loses its session, and says anew what it has.
+    fn order(&self, term: u64, orders: Vec<Order>) {
+        for order in orders {
+            if !self.send(ToAgent::Order { term, order }) {
+                return;
             }
         }
-        self.send(ToAgent::Order { term, order })
-    }
-
-    fn set_held(&self, term: u64, held: Vec<Held>) {
-        *self.known() = Known {
-            term,
-            held: held.into_iter().collect(),
-            stopping: BTreeSet::new(),
-        };
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -4,11 +4,15 @@
 //! Nothing here waits, reads a clock or touches a container. Whatever happened while the agent was
 //! away, the same three facts lead to the same action.
 
-use model::assignment::StopCause;
-use model::job::{Exit, Outcome, Started};
+use model::assignment::{Ending, StopCause};
+use model::job::{Exit, Outcome, Started, Usage};
+use model::{Bytes, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::{RuntimeError, Stage};
+
+/// Tries to prepare or start before the node gives up.
+const START_TRIES: u32 = 5;
 
 /// How far the journal knows an attempt to be.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -18,7 +22,7 @@ pub enum Progress {
     /// The start was seen.
     Running(Running),
     /// The end was seen; a report waits until it is acknowledged.
-    Ended(model::assignment::Ending),
+    Ended(Ending),
 }
 
 /// A start, with what is needed to measure from it after a restart of the agent.
@@ -112,14 +116,53 @@ pub fn refused(error: &RuntimeError) -> Option<Conclusion> {
     })
 }
 
-/// How an attempt ends whose node could not run it however often it tried.
-pub fn gave_up(error: &RuntimeError) -> Conclusion {
-    let message = format!("the node could not run it: {error}");
-    Conclusion {
-        started: None,
-        outcome: Outcome::Infrastructure,
-        exit: Exit::default(),
-        message,
+/// Tries to prepare or start that failed, one after the other.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tries {
+    /// How many.
+    pub failed: u32,
+    /// What the last one said.
+    pub why: String,
+}
+
+/// Gives up instead of trying again too often. It is asked right after the attempt was seen not to
+/// run: a call without an answer may have started it, and then it has to be watched.
+pub fn or_give_up(action: Action, tries: &Tries) -> Action {
+    match action {
+        Action::Prepare | Action::Start if tries.failed >= START_TRIES => {
+            Action::Conclude(Conclusion {
+                started: None,
+                outcome: Outcome::Infrastructure,
+                exit: Exit::default(),
+                message: format!("the node could not run it: {}", tries.why),
+            })
+        }
+        Action::Prepare
+        | Action::Start
+        | Action::NoteRunning(_)
+        | Action::Watch
+        | Action::Conclude(_)
+        | Action::CleanUp => action,
+    }
+}
+
+/// What is written down and reported of an end that was seen at `at`.
+pub fn ending(conclusion: Conclusion, before: &Progress, at: Timestamp, usage: Usage) -> Ending {
+    let started = conclusion.started.or_else(|| match before {
+        Progress::Running(running) => Some(running.started.clone()),
+        Progress::Accepted | Progress::Ended(_) => None,
+    });
+    Ending {
+        started,
+        at,
+        outcome: conclusion.outcome,
+        exit: conclusion.exit,
+        usage: Usage {
+            memory: Bytes(0),
+            processes: 0,
+            ..usage
+        },
+        message: conclusion.message,
     }
 }
 
@@ -262,6 +305,22 @@ mod tests {
                 "{seen:?} {stop:?}"
             );
         }
+    }
+
+    #[test]
+    fn only_what_is_seen_not_to_run_is_given_up() {
+        let tries = Tries {
+            failed: START_TRIES,
+            why: "no answer".into(),
+        };
+        let given_up = or_give_up(
+            step(&Progress::Accepted, Some(&Stage::Created), None),
+            &tries,
+        );
+        assert_eq!(outcome(given_up), Outcome::Infrastructure);
+        let up = Stage::Running(Started::default());
+        let seen = or_give_up(step(&Progress::Accepted, Some(&up), None), &tries);
+        assert_eq!(seen, Action::NoteRunning(Started::default()));
     }
 
     #[test]

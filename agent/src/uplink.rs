@@ -3,6 +3,7 @@
 
 mod answers;
 mod session;
+pub mod talk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use model::node::NodeFacts;
 use model::{NodeId, unit::Millis};
 use net::message::HeadAddr;
+use talk::Term;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -181,10 +183,14 @@ impl Uplink {
     /// Whether an order of this term may be carried out; a higher term is written down first.
     async fn accepts_term(&self, term: u64) -> Result<bool, JournalError> {
         let mut highest = self.term.lock().await;
-        if term > *highest {
-            self.journal.term(term).await?;
-            *highest = term;
+        match talk::weigh(term, *highest) {
+            Term::Deposed => return Ok(false),
+            Term::Known => {}
+            Term::New => {
+                self.journal.term(term).await?;
+                *highest = term;
+            }
         }
-        Ok(term == *highest)
+        Ok(true)
     }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use model::assignment::{Held, News, Report};
 use model::command::RecordStatus;
 use model::{Command, NodeId, limits};
-use net::message::Order;
 use tokio::sync::mpsc;
 
 use super::Duty;
+use crate::sessions::known::Committed;
 
 /// Runs until no report can arrive any more.
 pub(super) async fn run(duty: &Duty, arriving: &mut mpsc::Receiver<(NodeId, Vec<Report>)>) {
@@ -28,11 +28,16 @@ pub(super) async fn run(duty: &Duty, arriving: &mut mpsc::Receiver<(NodeId, Vec<
             }
             take(&mut batch, node, reports);
         }
-        let told: Vec<(NodeId, Held, bool)> = batch.iter().map(acknowledgement).collect();
+        let told = acknowledgements(&batch);
         let command = Command::RecordStatus(RecordStatus { reports: batch });
         // Without an answer the agents report again.
-        if duty.propose(command).await == Some(model::Reply::Done) {
-            acknowledge(duty, told);
+        if duty.propose(command).await != Some(model::Reply::Done) {
+            continue;
+        }
+        for (node, committed) in told {
+            if let Some(session) = duty.sessions.get(node) {
+                session.acknowledge(duty.term, committed);
+            }
         }
     }
 }
@@ -42,34 +47,19 @@ fn take(batch: &mut Vec<(NodeId, Report)>, node: NodeId, mut reports: Vec<Report
     batch.extend(reports.into_iter().map(|report| (node, report)));
 }
 
-fn acknowledgement((node, report): &(NodeId, Report)) -> (NodeId, Held, bool) {
-    let held = Held {
-        attempt: report.attempt,
-        fence: report.fence,
-    };
-    (*node, held, matches!(report.news, News::Ended(_)))
-}
-
-/// An end is final whether it counted or came too late: either way the agent may forget it.
-fn acknowledge(duty: &Duty, told: Vec<(NodeId, Held, bool)>) {
-    let mut orders: BTreeMap<NodeId, (Vec<Held>, Vec<Held>)> = BTreeMap::new();
-    for (node, held, ended) in told {
-        let (running, over) = orders.entry(node).or_default();
-        if ended {
-            over.push(held)
-        } else {
-            running.push(held)
-        }
-    }
-    for (node, (running, over)) in orders {
-        let Some(session) = duty.sessions.get(node) else {
-            continue;
+/// What each node is to be told once these reports are committed.
+pub fn acknowledgements(reports: &[(NodeId, Report)]) -> BTreeMap<NodeId, Committed> {
+    let mut told: BTreeMap<NodeId, Committed> = BTreeMap::new();
+    for (node, report) in reports {
+        let held = Held {
+            attempt: report.attempt,
+            fence: report.fence,
         };
-        if !running.is_empty() {
-            session.order(duty.term, Order::NotedRunning(running));
-        }
-        if !over.is_empty() {
-            session.order(duty.term, Order::Forget(over));
+        let committed = told.entry(*node).or_default();
+        match report.news {
+            News::Running(_) => committed.running.push(held),
+            News::Ended(_) => committed.over.push(held),
         }
     }
+    told
 }

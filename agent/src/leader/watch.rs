@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use model::command::{MarkNodes, RegisterNode};
 use model::log::Log;
-use model::node::NodeHealth;
+use model::node::{Node, NodeFacts, NodeHealth};
+use model::unit::Millis;
 use model::{Command, State};
 use scheduler::liveness::Liveness;
 
@@ -50,18 +51,23 @@ pub(super) async fn run(duty: Duty) {
 async fn register(duty: &Duty, state: &State) {
     let suspect_after = state.policy().timings.suspect_after;
     for session in duty.sessions.all() {
-        let silent = clock::monotonic().0.saturating_sub(session.heard().0);
+        let silent = Millis(clock::monotonic().0.saturating_sub(session.heard().0));
         let Some(node) = state.node(session.node) else {
             session
                 .connection
                 .close("this node was removed from the cluster");
             continue;
         };
-        let known = node.health == NodeHealth::Up && node.facts == session.facts;
-        if !known && silent < suspect_after.0 && session.held(duty.term).is_some() {
+        let fresh = silent < suspect_after && session.has_said(duty.term);
+        if fresh && is_news(node, &session.facts) {
             let (node, facts) = (session.node, session.facts.clone());
             duty.propose(Command::RegisterNode(RegisterNode { node, facts }))
                 .await;
         }
     }
+}
+
+/// Whether the log says otherwise of a node than its agent, which speaks.
+pub fn is_news(node: &Node, facts: &NodeFacts) -> bool {
+    node.health != NodeHealth::Up || node.facts != *facts
 }

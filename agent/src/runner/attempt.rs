@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::assignment::{Assignment, Ending, Held, News, StopCause};
+use model::assignment::{Assignment, Held, News, StopCause};
 use model::job::{Started, Usage};
 use model::unit::Millis;
 use tokio::sync::watch;
@@ -14,13 +14,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::Shared;
+use super::book::Taken;
 use crate::journal::{JournalError, Standing, StopWish};
 use crate::runtime::{Place, RuntimeError, Signal, Stage};
-use crate::step::{Action, Conclusion, Progress, Running, gave_up, refused, step};
+use crate::step::{
+    Action, Conclusion, Progress, Running, Tries, ending, or_give_up, refused, step,
+};
 use crate::{clock, files};
 
-/// Tries to prepare or start before the node gives up.
-const START_TRIES: u32 = 5;
 /// The first wait after a failed call; doubled up to the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 /// The longest wait after a failed call.
@@ -40,6 +41,7 @@ pub(super) struct Run {
     place: Place,
     held: Held,
     failures: u32,
+    tries: Tries,
     usage: Usage,
     capture: Option<Capture>,
     /// When the wish to end was first acted on; the grace runs from there.
@@ -56,13 +58,13 @@ impl Drop for Capture {
 }
 
 impl Run {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        assignment: Arc<Assignment>,
-        standing: Standing,
-        stops: watch::Receiver<Option<StopWish>>,
-        forgets: watch::Receiver<bool>,
-    ) -> Run {
+    pub(super) fn new(shared: Arc<Shared>, taken: Taken) -> Run {
+        let Taken {
+            assignment,
+            standing,
+            stops,
+            forgets,
+        } = taken;
         let held = Held {
             attempt: assignment.attempt,
             fence: assignment.fence,
@@ -77,6 +79,7 @@ impl Run {
             place,
             held,
             failures: 0,
+            tries: Tries::default(),
             usage: Usage::default(),
             capture: None,
             ending_since: None,
@@ -85,7 +88,6 @@ impl Run {
 
     /// Takes steps until the attempt is forgotten.
     pub(super) async fn run(mut self) -> Result<(), JournalError> {
-        self.repeat_report();
         loop {
             let stop = self.adopt_wish().await?;
             let seen = match &self.standing.progress {
@@ -93,28 +95,14 @@ impl Run {
                 Progress::Accepted | Progress::Running(_) => self.inspect().await,
             };
             let cause = stop.map(|wish| wish.cause);
-            match step(&self.standing.progress, seen.as_ref(), cause) {
+            let next = step(&self.standing.progress, seen.as_ref(), cause);
+            match or_give_up(next, &self.tries) {
                 Action::Prepare => self.prepare().await?,
                 Action::Start => self.start().await?,
                 Action::NoteRunning(started) => self.note_running(started).await?,
                 Action::Watch => self.watch().await,
                 Action::Conclude(conclusion) => self.conclude(conclusion).await?,
                 Action::CleanUp => return self.clean_up().await,
-            }
-        }
-    }
-
-    /// After a restart the outbox is filled again from the journal.
-    fn repeat_report(&self) {
-        match &self.standing.progress {
-            Progress::Accepted => {}
-            Progress::Running(running) => {
-                self.shared
-                    .set_report(self.held, News::Running(running.started.clone()));
-            }
-            Progress::Ended(ending) => {
-                self.shared
-                    .set_report(self.held, News::Ended(ending.clone()));
             }
         }
     }
@@ -182,14 +170,16 @@ impl Run {
     ) -> Result<(), JournalError> {
         let Err(error) = result else {
             self.failures = 0;
+            self.tries = Tries::default();
             return Ok(());
         };
         if let Some(conclusion) = refused(&error) {
             return self.conclude(conclusion).await;
         }
-        if self.failures + 1 >= START_TRIES {
-            return self.conclude(gave_up(&error)).await;
-        }
+        self.tries = Tries {
+            failed: self.tries.failed.saturating_add(1),
+            why: error.to_string(),
+        };
         self.pause(what, &error).await;
         Ok(())
     }
@@ -254,17 +244,11 @@ impl Run {
     }
 
     fn stop_at_limit(&self) {
-        let entries = self.shared.entries();
-        if let Some(entry) = entries.get(&self.held.attempt) {
-            let grace = self.assignment.spec.grace;
-            super::wish(
-                entry,
-                StopWish {
-                    cause: StopCause::WallLimit,
-                    grace,
-                },
-            );
-        }
+        let wish = StopWish {
+            cause: StopCause::WallLimit,
+            grace: self.assignment.spec.grace,
+        };
+        self.shared.book().wish(self.held, wish);
     }
 
     /// Ends the attempt if that is wished: TERM, grace, then KILL again and again. Never returns
@@ -297,36 +281,24 @@ impl Run {
     async fn sample(&mut self) {
         if let Ok(now) = self.shared.runtime.usage(&self.place).await {
             self.usage = crate::usage::merge(self.usage, now);
-            self.shared.set_usage(self.held.attempt, self.usage);
+            self.shared.book().set_usage(self.held.attempt, self.usage);
         }
     }
 
-    async fn conclude(&mut self, conclusion: Conclusion) -> Result<(), JournalError> {
-        let mut message = conclusion.message;
+    async fn conclude(&mut self, mut conclusion: Conclusion) -> Result<(), JournalError> {
         if conclusion.started.is_some() {
             self.sample().await;
             if !self.complete_output().await {
+                let message = &mut conclusion.message;
                 message.push_str(" (the output is incomplete: the engine did not answer)");
             }
         }
-        let started = conclusion
-            .started
-            .or_else(|| match &self.standing.progress {
-                Progress::Running(running) => Some(running.started.clone()),
-                Progress::Accepted | Progress::Ended(_) => None,
-            });
-        let ending = Ending {
-            started,
-            at: clock::wall(),
-            outcome: conclusion.outcome,
-            exit: conclusion.exit,
-            usage: Usage {
-                memory: model::Bytes(0),
-                processes: 0,
-                ..self.usage
-            },
-            message,
-        };
+        let ending = ending(
+            conclusion,
+            &self.standing.progress,
+            clock::wall(),
+            self.usage,
+        );
         self.standing.progress = Progress::Ended(ending.clone());
         self.save().await?;
         self.shared.set_report(self.held, News::Ended(ending));
@@ -361,7 +333,7 @@ impl Run {
         // The sender lives in the entry that is dropped below, so this ends only by the order.
         let _ = self.forgets.wait_for(|forget| *forget).await;
         self.shared.journal.forget(self.held.attempt).await?;
-        self.shared.drop_entry(self.held.attempt);
+        self.shared.book().remove(self.held.attempt);
         Ok(())
     }
 }

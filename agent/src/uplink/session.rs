@@ -1,23 +1,20 @@
 //! One session with one head, from the agent's side.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::assignment::Report;
+use model::NodeId;
 use model::unit::Millis;
-use model::{AttemptId, Fence, NodeId};
 use net::message::{Alive, Hello, Opening, Order, ToAgent, ToHead};
 use net::{Channel, Connection, FrameReceiver, FrameSender, NetError};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::talk::Talk;
 use super::{Uplink, answers};
 use crate::clock;
 use crate::journal::JournalError;
 
-/// Heartbeats without an answer before the session is given up.
-const UNANSWERED_MAX: usize = 10;
 /// Reports in one message.
 const REPORTS_IN_MESSAGE: usize = 512;
 /// How long an unacknowledged report waits before it is sent again.
@@ -46,13 +43,7 @@ impl From<JournalError> for Ended {
 struct Session<'a> {
     uplink: &'a Arc<Uplink>,
     sender: FrameSender,
-    /// Heartbeats that were sent and not answered: number and moment.
-    beats: VecDeque<(u64, Millis)>,
-    next_beat: u64,
-    /// The term in which this head leads, once it has said so.
-    leads: Option<u64>,
-    /// Reports that were sent in this session, and whether they told of an end.
-    sent: BTreeMap<(AttemptId, Fence), bool>,
+    talk: Talk,
 }
 
 /// Opens a session and keeps it until something fails.
@@ -72,16 +63,13 @@ pub(super) async fn run(uplink: &Arc<Uplink>, node: NodeId, addr: &str) -> Resul
     let session = Session {
         uplink,
         sender,
-        beats: VecDeque::new(),
-        next_beat: 1,
-        leads: None,
-        sent: BTreeMap::new(),
+        talk: Talk::default(),
     };
-    session.talk(&connection, &mut receiver).await
+    session.run(&connection, &mut receiver).await
 }
 
 impl Session<'_> {
-    async fn talk(
+    async fn run(
         mut self,
         connection: &Connection,
         receiver: &mut FrameReceiver,
@@ -101,12 +89,12 @@ impl Session<'_> {
                     Some(word) => self.hear(word).await?,
                     None => return Ok(()),
                 },
-                _ = outbox.changed(), if self.leads.is_some() => {
+                _ = outbox.changed(), if self.talk.leads() => {
                     outbox.borrow_and_update();
                     self.report().await?;
                 }
-                _ = repeat.tick(), if self.leads.is_some() => {
-                    self.sent.clear();
+                _ = repeat.tick(), if self.talk.leads() => {
+                    self.talk.repeat();
                     self.report().await?;
                 }
                 asked = connection.accept() => {
@@ -118,14 +106,11 @@ impl Session<'_> {
     }
 
     async fn beat(&mut self) -> Result<(), Ended> {
-        if self.beats.len() >= UNANSWERED_MAX {
+        let Some(number) = self.talk.beat(clock::since_boot()) else {
             return Err(Ended::Net(NetError::Closed(
                 "heartbeats are not answered".into(),
             )));
-        }
-        let number = self.next_beat;
-        self.next_beat += 1;
-        self.beats.push_back((number, clock::since_boot()));
+        };
         self.sender.send(&ToHead::Heartbeat(number)).await?;
         Ok(())
     }
@@ -144,21 +129,14 @@ impl Session<'_> {
     }
 
     async fn hear_alive(&mut self, alive: Alive) -> Result<(), Ended> {
-        let mut sent_at = None;
-        while let Some((number, at)) = self.beats.front().copied() {
-            if number > alive.number {
-                break;
-            }
-            self.beats.pop_front();
-            sent_at = Some(at);
-        }
+        let sent_at = self.talk.answered(alive.number);
         self.uplink.heartbeat.send_if_modified(|known| {
             let new = Millis(alive.heartbeat_ms.max(10));
             std::mem::replace(known, new) != new
         });
         self.uplink.learn_heads(&alive.heads);
         let Some(lead) = alive.lead else {
-            self.leads = None;
+            self.talk.follows();
             return Ok(());
         };
         if !self.uplink.accepts_term(lead.term).await? {
@@ -171,9 +149,7 @@ impl Session<'_> {
                 .renew(sent, length, &self.uplink.journal)
                 .await?;
         }
-        if self.leads != Some(lead.term) {
-            self.leads = Some(lead.term);
-            self.sent.clear();
+        if self.talk.begins(lead.term) {
             let held = self.uplink.runner.held();
             self.sender
                 .send(&ToHead::Held {
@@ -189,13 +165,15 @@ impl Session<'_> {
     async fn obey(&mut self, order: Order) -> Result<(), Ended> {
         let runner = &self.uplink.runner;
         match order {
-            Order::Assign(assignments) => runner.assign(assignments).await?,
+            Order::Assign(assignments) => {
+                runner
+                    .assign(assignments, || self.uplink.lease.holds())
+                    .await?;
+            }
             Order::Stop(stops) => runner.stop(&stops),
             Order::NotedRunning(held) => runner.noted_running(&held),
             Order::Forget(held) => {
-                for one in &held {
-                    self.sent.remove(&(one.attempt, one.fence));
-                }
+                self.talk.forget(&held);
                 runner.forget(&held);
             }
         }
@@ -204,25 +182,11 @@ impl Session<'_> {
 
     /// Sends what is in the outbox and was not sent in this session.
     async fn report(&mut self) -> Result<(), Ended> {
-        let is_new = |report: &Report| {
-            let told = self.sent.get(&(report.attempt, report.fence));
-            told != Some(&is_end(report))
-        };
-        let mut reports = self.uplink.runner.reports();
-        reports.retain(is_new);
+        let reports = self.talk.unsent(self.uplink.runner.reports());
         for chunk in reports.chunks(REPORTS_IN_MESSAGE) {
             self.sender.send(&ToHead::Reports(chunk.to_vec())).await?;
         }
-        let sent = reports.iter().map(|r| ((r.attempt, r.fence), is_end(r)));
-        self.sent.extend(sent);
         Ok(())
-    }
-}
-
-fn is_end(report: &Report) -> bool {
-    match report.news {
-        model::assignment::News::Running(_) => false,
-        model::assignment::News::Ended(_) => true,
     }
 }
 

@@ -1,0 +1,242 @@
+//! Which attempts a node has, what is wished of each, and what it has to report.
+//!
+//! Pure: nothing here waits, and time comes in as whether the lease holds. What is taken up is on
+//! disk already. Whoever runs an attempt learns of wishes through the channels it is given.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::AttemptId;
+use model::assignment::{Assignment, Held, News, Report, Stop, StopCause};
+use model::job::Usage;
+use model::unit::Millis;
+use tokio::sync::watch;
+
+use crate::journal::{Standing, StopWish};
+use crate::step::Progress;
+
+/// The attempts of one node.
+#[derive(Debug, Default)]
+pub struct Book {
+    entries: BTreeMap<AttemptId, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    held: Held,
+    exclusive: bool,
+    report: Option<Report>,
+    stop: watch::Sender<Option<StopWish>>,
+    forget: watch::Sender<bool>,
+    usage: Option<Usage>,
+}
+
+/// What it takes to run one attempt.
+#[derive(Debug)]
+pub struct Taken {
+    /// The whole order.
+    pub assignment: Arc<Assignment>,
+    /// How the journal knows it.
+    pub standing: Standing,
+    /// Why and how it shall end, if it shall.
+    pub stops: watch::Receiver<Option<StopWish>>,
+    /// Whether it is over in the log.
+    pub forgets: watch::Receiver<bool>,
+}
+
+impl Book {
+    /// Takes up everything that the journal knows.
+    pub fn resume(found: Vec<(Assignment, Standing)>, lease_holds: bool) -> (Book, Vec<Taken>) {
+        let mut book = Book::default();
+        let taken = found.into_iter().filter_map(|(assignment, standing)| {
+            let assignment = Arc::new(assignment);
+            book.take_up(assignment, standing, lease_holds)
+        });
+        let taken = taken.collect();
+        (book, taken)
+    }
+
+    /// Whether an attempt is not here yet.
+    pub fn is_new(&self, attempt: AttemptId) -> bool {
+        !self.entries.contains_key(&attempt)
+    }
+
+    /// Adds an attempt, unless it is here already. An order may arrive late: without a lease, what
+    /// may be tried elsewhere is ended before it begins.
+    pub fn take_up(
+        &mut self,
+        assignment: Arc<Assignment>,
+        standing: Standing,
+        lease_holds: bool,
+    ) -> Option<Taken> {
+        if !self.is_new(assignment.attempt) {
+            return None;
+        }
+        let held = Held {
+            attempt: assignment.attempt,
+            fence: assignment.fence,
+        };
+        let (stop, stops) = watch::channel(standing.stop);
+        let (forget, forgets) = watch::channel(false);
+        let entry = Entry {
+            held,
+            exclusive: assignment.exclusive,
+            report: news(&standing.progress).map(|news| report(held, news)),
+            stop,
+            forget,
+            usage: None,
+        };
+        if entry.exclusive && !lease_holds {
+            entry.wish(LEASE_LOST);
+        }
+        self.entries.insert(held.attempt, entry);
+        Some(Taken {
+            assignment,
+            standing,
+            stops,
+            forgets,
+        })
+    }
+
+    /// Ends these.
+    pub fn stop(&self, stops: &[Stop]) {
+        for stop in stops {
+            let held = Held {
+                attempt: stop.attempt,
+                fence: stop.fence,
+            };
+            let wish = StopWish {
+                cause: stop.cause,
+                grace: stop.grace,
+            };
+            self.wish(held, wish);
+        }
+    }
+
+    /// Ends one.
+    pub fn wish(&self, held: Held, wish: StopWish) {
+        if let Some(entry) = self.get(held) {
+            entry.wish(wish);
+        }
+    }
+
+    /// The lease has run out: whatever may be tried elsewhere ends now. Says how many.
+    pub fn lease_lost(&self) -> usize {
+        let exclusive = self.entries.values().filter(|entry| entry.exclusive);
+        exclusive.inspect(|entry| entry.wish(LEASE_LOST)).count()
+    }
+
+    /// A leader has committed that these run.
+    pub fn noted_running(&mut self, held: &[Held]) {
+        for one in held {
+            let entry = self.entries.get_mut(&one.attempt);
+            let Some(entry) = entry.filter(|entry| entry.held == *one) else {
+                continue;
+            };
+            entry.report = entry.report.take().filter(is_end);
+        }
+    }
+
+    /// These are over in the log: they are forgotten once nothing of them runs.
+    pub fn forget(&self, held: &[Held]) {
+        for entry in held.iter().filter_map(|one| self.get(*one)) {
+            entry.forget.send_replace(true);
+        }
+    }
+
+    /// Nothing of it is left.
+    pub fn remove(&mut self, attempt: AttemptId) {
+        self.entries.remove(&attempt);
+    }
+
+    /// There is news of an attempt.
+    pub fn set_report(&mut self, held: Held, news: News) {
+        if let Some(entry) = self.entries.get_mut(&held.attempt) {
+            entry.report = Some(report(held, news));
+        }
+    }
+
+    /// What an attempt was seen to use.
+    pub fn set_usage(&mut self, attempt: AttemptId, usage: Usage) {
+        if let Some(entry) = self.entries.get_mut(&attempt) {
+            entry.usage = Some(usage);
+        }
+    }
+
+    /// An attempt that is here, with what it was seen to use last.
+    pub fn usage(&self, attempt: AttemptId) -> Option<(Held, Option<Usage>)> {
+        let entry = self.entries.get(&attempt)?;
+        Some((entry.held, entry.usage))
+    }
+
+    /// Everything that is here.
+    pub fn held(&self) -> Vec<Held> {
+        self.entries.values().map(|entry| entry.held).collect()
+    }
+
+    /// Every report that is not yet acknowledged.
+    pub fn reports(&self) -> Vec<Report> {
+        let reports = self.entries.values().map(|entry| entry.report.clone());
+        reports.flatten().collect()
+    }
+
+    /// Whether the attempt is here and has not ended.
+    pub fn is_running(&self, attempt: AttemptId) -> bool {
+        let ended = |entry: &Entry| entry.report.as_ref().is_some_and(is_end);
+        self.entries
+            .get(&attempt)
+            .is_some_and(|entry| !ended(entry))
+    }
+
+    fn get(&self, held: Held) -> Option<&Entry> {
+        let entry = self.entries.get(&held.attempt);
+        entry.filter(|entry| entry.held == held)
+    }
+}
+
+/// How an attempt ends that this node may not keep.
+const LEASE_LOST: StopWish = StopWish {
+    cause: StopCause::LeaseLost,
+    grace: Millis(0),
+};
+
+impl Entry {
+    /// A wish is taken on once; a kill that is asked for later shortens a wish that had more time.
+    fn wish(&self, new: StopWish) {
+        self.stop.send_if_modified(|known| {
+            let stronger = known.is_none_or(|known| new.grace < known.grace);
+            if stronger {
+                let cause = known.map_or(new.cause, |known| known.cause);
+                *known = Some(StopWish {
+                    cause,
+                    grace: new.grace,
+                });
+            }
+            stronger
+        });
+    }
+}
+
+/// What is still to be reported of an attempt that stands like this.
+fn news(progress: &Progress) -> Option<News> {
+    match progress {
+        Progress::Accepted => None,
+        Progress::Running(running) => Some(News::Running(running.started.clone())),
+        Progress::Ended(ending) => Some(News::Ended(ending.clone())),
+    }
+}
+
+fn report(held: Held, news: News) -> Report {
+    Report {
+        attempt: held.attempt,
+        fence: held.fence,
+        news,
+    }
+}
+
+fn is_end(report: &Report) -> bool {
+    match report.news {
+        News::Running(_) => false,
+        News::Ended(_) => true,
+    }
+}
