@@ -202,7 +202,10 @@ impl Oracle {
         let life = self.life(attempt.task.job)?;
         let (on, fence) = life.live.context("it was not placed")?;
         ensure!(on == node, "started where it was not placed");
-        let runs = |news: &News| matches!(news, News::Running(_));
+        let runs = |news: &News| match news {
+            News::Running(_) => true,
+            News::Ended(ending) => ending.started.is_some(),
+        };
         let told = reported(command, node, attempt, fence, runs);
         ensure!(told, "its node did not say so");
         ensure!(

@@ -72,7 +72,16 @@ impl Writer<'_> {
     }
 
     fn record_ending(&mut self, job: Job, attempt: &Attempt, ending: Ending) {
-        let started = ending.started.or_else(|| attempt.started().cloned());
+        let known = attempt.started().cloned();
+        // A short attempt's end may arrive before, or instead of, the news of its start.
+        if known.is_none() && ending.started.is_some() {
+            self.tell(EventKind::AttemptStarted {
+                attempt: job.task_id().attempt(attempt.number),
+                owner: job.owner.clone(),
+                node: attempt.node,
+            });
+        }
+        let started = ending.started.or(known);
         let end = AttemptEnd {
             number: attempt.number,
             node: attempt.node,
