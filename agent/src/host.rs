@@ -14,7 +14,7 @@ use model::account::TokenId;
 use model::job::Usage;
 use model::log::{Later, Log, LogError};
 use model::node::NodeRole;
-use model::{AttemptId, NodeId, Timestamp};
+use model::{AttemptId, LogIndex, NodeId, Timestamp};
 use net::message::{self, Opening, OutputAnswer, OutputCall, OutputStream, UsageAnswer};
 use net::{FrameReceiver, FrameSender, NetError, Stream};
 use raft::RaftError;
@@ -148,6 +148,14 @@ impl Host for PeerHost {
 
     fn raft_status(&self) -> RaftStatus {
         seen_by_users(self.raft.status())
+    }
+
+    fn state_hash(&self) -> Later<'_, Result<(LogIndex, [u8; 32]), HostError>> {
+        let raft = self.raft.clone();
+        Box::pin(async move {
+            let hashed = tokio::task::spawn_blocking(move || raft.state_hash()).await;
+            hashed.map_err(|error| HostError::Refused(error.to_string()))
+        })
     }
 
     fn transfer_leadership(&self, to: Option<NodeId>) -> Later<'_, Result<(), HostError>> {

@@ -43,6 +43,12 @@ pub trait Host: Send + Sync {
     /// This head's view of the log's membership. Answered from memory.
     fn raft_status(&self) -> RaftStatus;
 
+    /// SHA-256 over every record of this head's state, with the last entry in it.
+    ///
+    /// # Errors
+    /// See [`HostError`].
+    fn state_hash(&self) -> Later<'_, Result<(LogIndex, [u8; 32]), HostError>>;
+
     /// Hands leadership over, to the head named or to the one that is furthest.
     ///
     /// # Errors

@@ -101,6 +101,7 @@ fn quick() -> OpenApiRouter<App> {
         ))
         .routes(routes!(join_tokens::revoke_join_token))
         .routes(routes!(raft::raft_status))
+        .routes(routes!(raft::state_hash))
         .routes(routes!(raft::put_head))
         .routes(routes!(raft::transfer_leadership))
         .routes(routes!(settings::show_settings, settings::put_settings))

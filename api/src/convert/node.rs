@@ -1,16 +1,17 @@
 //! Nodes, heads and their quorum, the settings, and the volumes.
 
 use api_types::node as seen;
-use api_types::raft::{Member, RaftStatus};
+use api_types::raft::{Member, RaftStatus, StateHash};
 use api_types::settings::{Settings, Timings};
 use api_types::volume as volumes;
 use model::node::{HeadIntent, Node, NodeHealth, NodeRole, RuntimeKind};
 use model::policy::{self, Policy};
-use model::{Millis, NodeId, Resources, State};
+use model::{LogIndex, Millis, NodeId, Resources, State};
 
 use super::request::cpu;
 use super::time;
 use crate::host::{self, RaftRole};
+use crate::secret::hex;
 
 /// A node, with what its jobs hold.
 pub(crate) fn node(state: &State, node: &Node, leader: Option<NodeId>) -> seen::Node {
@@ -132,6 +133,14 @@ pub(crate) fn raft(state: &State, status: &host::RaftStatus) -> RaftStatus {
         snapshot: status.snapshot.map(|index| index.0),
         quorum_ack_age_ms: status.millis_since_quorum_ack,
         members: members.collect(),
+    }
+}
+
+pub(crate) fn state_hash(node: NodeId, index: LogIndex, hash: [u8; 32]) -> StateHash {
+    StateHash {
+        node: node.0,
+        index: index.0,
+        sha256: hex(&hash),
     }
 }
 

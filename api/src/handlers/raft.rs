@@ -1,7 +1,7 @@
 //! The heads and their log.
 
 use api_types::node::{HeadRequest, Node};
-use api_types::raft::{RaftStatus, TransferRequest};
+use api_types::raft::{RaftStatus, StateHash, TransferRequest};
 use axum::extract::State;
 use model::account::Role;
 use model::command::{Command, SetHeadIntent};
@@ -27,6 +27,23 @@ pub(crate) async fn raft_status(
     Ok(axum::Json(convert::node::raft(
         &app.log().read(),
         &app.host().raft_status(),
+    )))
+}
+
+/// A digest of this head's whole state. For operators.
+///
+/// Heads with the same index must have the same; it costs a walk over every live record.
+#[utoipa::path(get, path = "/raft/hash", tag = "raft", responses((status = 200, body = StateHash)))]
+pub(crate) async fn state_hash(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<axum::Json<StateHash>, Refused> {
+    caller.needs(Role::Operator)?;
+    let (index, hash) = app.host().state_hash().await?;
+    Ok(axum::Json(convert::node::state_hash(
+        app.host().raft_status().node,
+        index,
+        hash,
     )))
 }
 

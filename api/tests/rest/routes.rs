@@ -207,6 +207,9 @@ async fn heads_and_their_log_are_shown_and_led() {
         (&json!("head1"), &json!(12))
     );
     assert_eq!(status["members"][0]["addr"], "head1.lab:8444");
+    let hash = bench.ask("op", "GET", "/raft/hash", "").await.expect(200);
+    let expected = json!({"node": 1, "index": 9, "sha256": "ab".repeat(32)});
+    assert_eq!(hash, expected);
     let head = bench
         .ask("admin", "PUT", "/heads/head2", r#"{"intent":"learner"}"#)
         .await;

@@ -56,6 +56,18 @@ pub struct Member {
     pub lag: Option<u64>,
 }
 
+/// Answer of `GET /raft/hash`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct StateHash {
+    /// The head that answers.
+    pub node: u64,
+    /// The last entry in the state that was hashed.
+    pub index: u64,
+    /// SHA-256 over every record of the state, 64 hexadecimal digits. Heads with the same `index`
+    /// have the same.
+    pub sha256: String,
+}
+
 /// Body of `POST /raft/transfer`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -115,6 +115,10 @@ impl Host for FakeHost {
         })
     }
 
+    fn state_hash(&self) -> Later<'_, Result<(LogIndex, [u8; 32]), HostError>> {
+        Box::pin(async { Ok((LogIndex(9), [0xab; 32])) })
+    }
+
     fn raft_status(&self) -> RaftStatus {
         let member = RaftMember {
             node: FIRST_HEAD,
