@@ -107,18 +107,22 @@ pub async fn run(
     };
     tracing::info!("ending");
     end_api.send_replace(true);
-    match (&head, &ended) {
-        (Some(head), Ok(())) => head.raft.shutdown().await?,
-        // What failed has been said; the databases are closed all the same, if they can be.
-        (Some(head), Err(_)) => {
-            let closed = tokio::time::timeout(ABANDON_WITHIN, head.raft.abandon()).await;
-            tracing::debug!(?closed, "the log was abandoned");
-        }
-        (None, _) => {}
+    if let Some(head) = &head {
+        close_log(&head.raft, ended.is_ok()).await?;
     }
     tasks.shutdown().await;
     endpoint.close();
     ended
+}
+
+/// Closes the log: in order, or, if something has failed, as well as it can be done.
+async fn close_log(raft: &raft::Handle, in_order: bool) -> Result<(), AgentError> {
+    if in_order {
+        return Ok(raft.shutdown().await?);
+    }
+    let closed = tokio::time::timeout(ABANDON_WITHIN, raft.abandon()).await;
+    tracing::debug!(?closed, "the log was abandoned");
+    Ok(())
 }
 
 type TaskEnd = Result<(), tokio::task::JoinError>;

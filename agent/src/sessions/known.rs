@@ -4,9 +4,10 @@
 //! are in its queue. Otherwise an order to forget an attempt could be overtaken by one to run it,
 //! made from an older state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::assignment::Held;
+use model::assignment::{Held, Stop};
+use model::unit::Millis;
 use model::{NodeId, State};
 use net::message::Order;
 
@@ -18,7 +19,8 @@ const ORDERS_IN_MESSAGE: usize = 64;
 pub struct Known {
     term: u64,
     held: BTreeSet<Held>,
-    stopping: BTreeSet<Held>,
+    /// What it was told to end, and with how much grace.
+    stopping: BTreeMap<Held, Millis>,
 }
 
 /// Reports of one node that are committed.
@@ -36,7 +38,7 @@ impl Known {
         *self = Known {
             term,
             held: held.into_iter().collect(),
-            stopping: BTreeSet::new(),
+            stopping: BTreeMap::new(),
         };
     }
 
@@ -56,18 +58,23 @@ impl Known {
             attempt: new.attempt,
             fence: new.fence,
         }));
-        wanted.stop.retain(|stop| {
-            self.stopping.insert(Held {
-                attempt: stop.attempt,
-                fence: stop.fence,
-            })
-        });
+        wanted.stop.retain(|stop| self.is_news(stop));
         let assign = wanted.assign.chunks(ORDERS_IN_MESSAGE);
         let stop = wanted.stop.chunks(ORDERS_IN_MESSAGE);
         assign
             .map(|some| Order::Assign(some.to_vec()))
             .chain(stop.map(|some| Order::Stop(some.to_vec())))
             .collect()
+    }
+
+    /// Whether the agent has not been told so yet, or is now to leave less time.
+    fn is_news(&mut self, stop: &Stop) -> bool {
+        let held = Held {
+            attempt: stop.attempt,
+            fence: stop.fence,
+        };
+        let told = self.stopping.insert(held, stop.grace);
+        told.is_none_or(|grace| stop.grace < grace)
     }
 
     /// The orders that acknowledge what is committed; they count as given. An end is final

@@ -132,6 +132,21 @@ fn cancelled(bench: &Bench) -> anyhow::Result<()> {
     );
     ensure!(job["cancel"]["reason"] == "wrong genome", "{job:#}");
 
+    // Who loses patience asks again, with less grace.
+    let program = Program::Script("trap '' TERM; while :; do sleep 0.1; done");
+    let args = &["--grace", "10m"];
+    let id = bench.submit(&Case { args, program })?;
+    bench.running(id)?;
+    bench.cluster.goctl(&["cancel", &id.to_string()])?;
+    bench
+        .cluster
+        .goctl(&["cancel", &id.to_string(), "--grace", "0s"])?;
+    let job = bench.ended(id)?;
+    ensure!(
+        job["state"] == "cancelled" && job["exit_code"] == 137,
+        "{job:#}"
+    );
+
     let program = Program::Script("true");
     let id = bench.submit(&Case {
         args: &["--cpu", "64", "--mem", "8000M"],

@@ -13,6 +13,7 @@ use crate::job::{Cancel, EndedJob, Job, Outcome, TaskState};
 use crate::limits;
 use crate::node::NodeHealth;
 use crate::state::SubmitRecord;
+use crate::unit::Millis;
 
 impl Writer<'_> {
     pub(super) fn submit_jobs(&mut self, submit: SubmitJobs) -> Reply {
@@ -146,14 +147,16 @@ impl Writer<'_> {
         if !everybody && job.owner != cancel.by {
             return CancelResult::NotFound;
         }
-        let first = job.cancel.is_none();
-        if first {
-            job.cancel = Some(Cancel {
+        let grace = cancel.grace.map(|grace| grace.min(limits::GRACE_MAX));
+        let news = shortens(&job, grace);
+        if news {
+            let first = || Cancel {
                 by: cancel.by.clone(),
                 at: self.now(),
                 reason: clip(cancel.reason.clone()),
-                grace: cancel.grace.map(|grace| grace.min(limits::GRACE_MAX)),
-            });
+                grace,
+            };
+            job.cancel.get_or_insert_with(first).grace = grace;
             let (owner, by) = (job.owner.clone(), cancel.by.clone());
             self.tell(EventKind::CancelRequested { job: id, owner, by });
         }
@@ -164,7 +167,7 @@ impl Writer<'_> {
                 CancelResult::Ended
             }
             TaskState::Live(_) => {
-                if first {
+                if news {
                     self.put_job(job);
                 }
                 CancelResult::Stopping
@@ -218,4 +221,12 @@ impl Writer<'_> {
             outcome,
         });
     }
+}
+
+/// Whether a wish to end the job asks for more than is asked for already: the first always does,
+/// a later one if it leaves less time.
+fn shortens(job: &Job, grace: Option<Millis>) -> bool {
+    let usual = job.spec.grace;
+    let known = job.cancel.as_ref();
+    known.is_none_or(|known| grace.unwrap_or(usual) < known.grace.unwrap_or(usual))
 }
