@@ -42,10 +42,11 @@ dist: ## lay out in dist/ what a package installs (optimised, takes long)
 	@packaging/setup.sh build
 	@$(ENV); rm -rf dist; cargo xtask dist dist
 
-verify: ## check format and lints; changes nothing
+verify: ## check format, lints and the rules of the house; changes nothing
 	@packaging/setup.sh build
 	@$(ENV); cargo fmt --all --check
 	@$(ENV); cargo clippy --locked --workspace --all-targets -- --deny warnings
+	@$(ENV); cargo test --locked --package tests --test house
 
 fix: ## format, and let clippy repair what it can
 	@packaging/setup.sh build
