@@ -5,6 +5,7 @@
 //! `join`, `run`. The nodes end with the command, whichever way it ends.
 
 mod cluster;
+mod leftovers;
 mod node;
 
 use std::path::PathBuf;

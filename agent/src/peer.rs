@@ -5,7 +5,7 @@
 //! process: it must not go on as if it remembered.
 
 mod agent;
-mod choice;
+pub(crate) mod choice;
 mod room;
 
 pub(crate) use agent::machine_memory;

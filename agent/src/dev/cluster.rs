@@ -14,7 +14,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::node::Node;
-use super::{DevArgs, DevRuntime, SERVE_WITHIN};
+use super::{DevArgs, DevRuntime, SERVE_WITHIN, leftovers};
 use crate::config::RuntimeChoice;
 use crate::token::JoinText;
 use crate::{birth, clock, identity};
@@ -111,10 +111,16 @@ impl Cluster {
         }
     }
 
-    /// Ends every node and takes a temporary directory away.
+    /// Ends every node, takes away what ran on them, since nobody will come back for it, and the
+    /// directory if it is a temporary one.
     pub(super) async fn end(&mut self) {
         for node in self.nodes.iter_mut().rev() {
             node.end().await;
+        }
+        for node in &self.nodes {
+            if let Err(error) = leftovers::remove(&node.config).await {
+                say(&format!("{}: {error}", node.name));
+            }
         }
         if self.temporary
             && let Err(error) = tokio::fs::remove_dir_all(&self.dir).await

@@ -16,13 +16,13 @@ use crate::runtime::process::{ProcessConfig, ProcessRuntime};
 
 /// Who the node is, for the names and labels of what it runs.
 #[derive(Clone, Copy)]
-pub(super) struct Owner {
-    pub(super) cluster: ClusterId,
-    pub(super) node: NodeId,
+pub(crate) struct Owner {
+    pub(crate) cluster: ClusterId,
+    pub(crate) node: NodeId,
 }
 
 impl Owner {
-    pub(super) fn of(file: &NodeFile, dir: &DataDir) -> Result<Owner, AgentError> {
+    pub(crate) fn of(file: &NodeFile, dir: &DataDir) -> Result<Owner, AgentError> {
         let identity = dir.identity(file)?;
         Ok(Owner {
             cluster: identity.cluster,
@@ -32,7 +32,7 @@ impl Owner {
 }
 
 /// The runtime that the configuration asks for; `None`: the node takes no jobs.
-pub(super) async fn runtime(
+pub(crate) async fn runtime(
     config: &Config,
     dir: &DataDir,
     owner: Owner,
