@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use crate::stub::{Answer, Head};
+use crate::played::{Answer, Head};
 use crate::support::{Home, finish};
 
 #[test]

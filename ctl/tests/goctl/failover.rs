@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::stub::{Answer, Asked, Head};
+use crate::played::{Answer, Asked, Head};
 use crate::support::Home;
 
 fn accepted(asked: &Asked) -> Answer {

@@ -5,7 +5,7 @@ use std::process::{Child, Command};
 
 use serde_json::json;
 
-use crate::stub::{Answer, Head};
+use crate::played::{Answer, Head};
 use crate::support::{Home, job};
 
 /// A head whose job 7 runs for ever and has written one line.

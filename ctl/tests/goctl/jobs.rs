@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stub::{Answer, Asked, Head};
+use crate::played::{Answer, Asked, Head};
 use crate::support::{Home, ended, job};
 
 fn output(attempt: u32, offset: usize, body: &str) -> Answer {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stub::{Answer, Asked, Head};
+use crate::played::{Answer, Asked, Head};
 use crate::support::Home;
 
 /// A head with one account, `ada`, whose password `first` is for one time.

@@ -10,7 +10,7 @@ mod jobs;
 mod login;
 mod mistakes;
 mod output;
+mod played;
 mod refusals;
-mod stub;
 mod support;
 mod trust;

@@ -1,7 +1,7 @@
 //! Mistakes on the command line, in `#GO` lines and in job files: each is told with its place and
 //! with what to do, ends with code 2, and nothing is sent.
 
-use crate::stub::{Answer, Head};
+use crate::played::{Answer, Head};
 use crate::support::Home;
 
 /// A mistake: the arguments, what is to blame, and words that must be told.

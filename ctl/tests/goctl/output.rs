@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stub::{Answer, Head};
+use crate::played::{Answer, Head};
 use crate::support::{Home, ended, job};
 
 fn jobs() -> Head {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::stub::{Answer, Head};
+use crate::played::{Answer, Head};
 use crate::support::Home;
 
 /// Status, code, exit code of goctl.

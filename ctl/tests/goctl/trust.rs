@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::stub::{Answer, Asked, Head};
+use crate::played::{Answer, Asked, Head};
 use crate::support::{Home, Ran, finish};
 
 const CA: &str = include_str!("tls/ca.crt");
