@@ -6,4 +6,5 @@ pub mod house;
 pub mod invariants;
 pub mod oracle;
 pub mod scenario;
+pub mod sim;
 pub mod stream;

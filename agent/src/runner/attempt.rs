@@ -138,7 +138,11 @@ impl Run {
         self.failures = self.failures.saturating_add(1);
         let attempt = self.held.attempt;
         tracing::warn!(%attempt, %error, failures = self.failures, "{what} failed");
-        sleep(retry_wait(self.failures)).await;
+        // A wish to end does not wait until then.
+        tokio::select! {
+            () = sleep(retry_wait(self.failures)) => {}
+            _ = self.stops.changed() => {}
+        }
     }
 
     async fn prepare(&mut self) -> Result<(), JournalError> {

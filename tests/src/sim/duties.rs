@@ -1,0 +1,167 @@
+//! What a leader does in its term: the production decisions, asked one after the other.
+
+use agent::leader::{settle, watch};
+use model::assignment::Report;
+use model::command::{MarkNodes, RecordStatus, RegisterNode};
+use model::{Command, NodeId, Reply, limits};
+
+use super::heads::Asker;
+use super::{Event, World};
+
+/// A duty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum What {
+    Place,
+    Dispatch,
+    Settle,
+    Register,
+    Mark,
+}
+
+impl What {
+    pub(super) const ALL: [What; 5] = [
+        What::Place,
+        What::Dispatch,
+        What::Settle,
+        What::Register,
+        What::Mark,
+    ];
+}
+
+impl World {
+    pub(super) fn duty(&mut self, head: usize, term: u64, what: What) -> anyhow::Result<()> {
+        if !self.heads[head].up || self.heads[head].leads != Some(term) {
+            return Ok(());
+        }
+        self.soon(20, 200, Event::Duty(head, term, what));
+        if self.heads[head].waits.contains(&what) {
+            return Ok(());
+        }
+        match what {
+            What::Place => self.place(head, term),
+            What::Dispatch => self.dispatch(head, term)?,
+            What::Settle => self.settle(head, term),
+            What::Register => self.register(head, term),
+            What::Mark => self.mark(head, term),
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, head: usize, term: u64, what: What, command: &Command) {
+        self.heads[head].waits.push(what);
+        self.propose(head, term, command, Asker::Duty(head, term, what));
+    }
+
+    pub(super) fn duty_answered(
+        &mut self,
+        head: usize,
+        term: u64,
+        what: What,
+        reply: Option<&Reply>,
+    ) {
+        if self.heads[head].leads != Some(term) {
+            return;
+        }
+        self.heads[head].waits.retain(|waits| *waits != what);
+        let settled = std::mem::take(&mut self.heads[head].settling);
+        if what != What::Settle {
+            self.heads[head].settling = settled;
+        } else if reply == Some(&Reply::Done) {
+            self.acknowledge(head, term, &settled);
+        }
+    }
+
+    fn place(&mut self, head: usize, term: u64) {
+        let now = self.heads[head].clock.wall(self.now);
+        let plan = scheduler::plan(&self.heads[head].state, now);
+        if !plan.placements.is_empty() {
+            self.ask(head, term, What::Place, &Command::CommitPlan(plan));
+        }
+    }
+
+    fn dispatch(&mut self, head: usize, term: u64) -> anyhow::Result<()> {
+        let sessions: Vec<(NodeId, u64)> = self.sessions(head);
+        for (node, link) in sessions {
+            let state = self.heads[head].state.clone();
+            let Some(link_now) = self.links.get_mut(&link) else {
+                continue;
+            };
+            let orders = link_now.known.orders(term, node, &state);
+            for order in orders {
+                self.is_committed(node, &order)?;
+                self.order(link, term, order);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn sessions(&self, head: usize) -> Vec<(NodeId, u64)> {
+        let sessions = self.heads[head].sessions.iter();
+        sessions.map(|(node, link)| (*node, *link)).collect()
+    }
+
+    fn settle(&mut self, head: usize, term: u64) {
+        let mut batch: Vec<(NodeId, Report)> = Vec::new();
+        while let Some((node, reports)) = self.heads[head].reports.pop_front() {
+            batch.extend(reports.into_iter().map(|report| (node, report)));
+            if batch.len() >= limits::REPORTS_MAX || self.chance.percent(30) {
+                break;
+            }
+        }
+        if batch.is_empty() {
+            return;
+        }
+        self.heads[head].settling.clone_from(&batch);
+        let command = Command::RecordStatus(RecordStatus { reports: batch });
+        self.ask(head, term, What::Settle, &command);
+    }
+
+    fn acknowledge(&mut self, head: usize, term: u64, settled: &[(NodeId, Report)]) {
+        for (node, committed) in settle::acknowledgements(settled) {
+            let Some(link) = self.heads[head].sessions.get(&node).copied() else {
+                continue;
+            };
+            let Some(link_now) = self.links.get_mut(&link) else {
+                continue;
+            };
+            for order in link_now.known.acknowledge(term, committed) {
+                self.order(link, term, order);
+            }
+        }
+    }
+
+    fn register(&mut self, head: usize, term: u64) {
+        let now = self.heads[head].clock.monotonic(self.now);
+        let suspect_after = self.heads[head].state.policy().timings.suspect_after;
+        for (node, link) in self.sessions(head) {
+            let Some(link) = self.links.get(&link) else {
+                continue;
+            };
+            let fresh = now.0.saturating_sub(link.heard.0) < suspect_after.0;
+            let known = self.heads[head].state.node(node);
+            let news = known.is_some_and(|known| watch::is_news(known, &link.facts));
+            if fresh && link.known.has_said(term) && news {
+                let facts = link.facts.clone();
+                let command = Command::RegisterNode(RegisterNode { node, facts });
+                self.ask(head, term, What::Register, &command);
+                return;
+            }
+        }
+    }
+
+    fn mark(&mut self, head: usize, term: u64) {
+        for (node, link) in self.sessions(head) {
+            if let Some(link) = self.links.get(&link) {
+                self.heads[head].liveness.heard(node, link.heard);
+            }
+        }
+        let leader = &self.heads[head];
+        let due = leader
+            .liveness
+            .due(&leader.state, leader.clock.monotonic(self.now));
+        if !due.is_empty() {
+            let command = Command::MarkNodes(MarkNodes { nodes: due });
+            self.ask(head, term, What::Mark, &command);
+        }
+    }
+}
