@@ -21,6 +21,7 @@ mod record;
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use model::assignment::Assignment;
 use model::job::{Exit, Started, Usage};
@@ -38,6 +39,9 @@ pub struct FakeRuntime {
     ledger: Option<PathBuf>,
     /// Counts changes of records, for those who wait for an end.
     changed: watch::Sender<u64>,
+    /// Held while a record is read, changed and written: an attempt's end is awaited by two, and
+    /// one of them notes it.
+    changing: Mutex<()>,
 }
 
 impl FakeRuntime {
@@ -55,7 +59,13 @@ impl FakeRuntime {
             dir,
             ledger,
             changed: watch::Sender::new(0),
+            changing: Mutex::new(()),
         })
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        // It guards files; a panic leaves each of them whole.
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path(&self, place: &Place) -> PathBuf {
@@ -78,6 +88,7 @@ impl FakeRuntime {
     }
 
     fn make(&self, assignment: &Assignment, place: &Place) -> Result<(), RuntimeError> {
+        let _changing = self.changing();
         match Record::read(&self.path(place))? {
             Some(known) if known.fence == place.fence => Ok(()),
             Some(known) if known.fence > place.fence => Err(RuntimeError::Refused {
@@ -88,6 +99,7 @@ impl FakeRuntime {
     }
 
     fn begin(&self, place: &Place) -> Result<Started, RuntimeError> {
+        let _changing = self.changing();
         let mut record = self.own(place)?;
         if record.start.is_none() {
             record.begin(clock::wall(), clock::since_boot(), clock::boot_id());
@@ -100,6 +112,7 @@ impl FakeRuntime {
 
     /// The end, once it has come; written to the ledger by the first who sees it.
     fn end(&self, place: &Place) -> Result<Option<Exit>, RuntimeError> {
+        let _changing = self.changing();
         let mut record = self.own(place)?;
         let Some(exit) = record.exit(clock::since_boot(), clock::boot_id()) else {
             return Ok(None);
@@ -157,6 +170,7 @@ impl FakeRuntime {
     }
 
     fn interrupt(&self, place: &Place, signal: Signal) -> Result<(), RuntimeError> {
+        let _changing = self.changing();
         let mut record = match self.own(place) {
             Ok(record) => record,
             Err(RuntimeError::Gone) => return Ok(()),
@@ -169,6 +183,7 @@ impl FakeRuntime {
     }
 
     fn take_away(&self, place: &Place) -> Result<(), RuntimeError> {
+        let _changing = self.changing();
         let path = self.path(place);
         match std::fs::remove_file(&path) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
