@@ -18,7 +18,7 @@ use tempfile::TempDir;
 /// How long a cluster may take until it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long a condition is awaited at the most.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(150);
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -317,7 +317,15 @@ impl Cluster {
     /// # Errors
     /// If it does not go.
     pub fn kill(&mut self, name: &str) -> anyhow::Result<()> {
-        self.signal(name, Signal::SIGKILL)?;
+        self.end(name, Signal::SIGKILL)
+    }
+
+    /// Sends a signal that ends a process, and waits until it is gone.
+    ///
+    /// # Errors
+    /// If it does not go.
+    pub fn end(&mut self, name: &str, signal: Signal) -> anyhow::Result<()> {
+        self.signal(name, signal)?;
         let node = self.nodes.get_mut(name).context("a node")?;
         if let Some(mut child) = node.child.take() {
             child.wait()?;

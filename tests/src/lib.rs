@@ -1,10 +1,14 @@
 //! The house under weather: what the outer rings of tests share.
 
 pub mod chance;
+pub mod client;
 pub mod cluster;
 pub mod house;
 pub mod invariants;
+pub mod ledger;
+pub mod netns;
 pub mod oracle;
 pub mod scenario;
 pub mod sim;
 pub mod stream;
+pub mod weather;

@@ -1,0 +1,11 @@
+//! Real processes under weather: heads and agents are killed, stopped and cut off while clients
+//! submit without pause; afterwards every promise is looked at, one by one.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod site;
+
+mod kills;
+mod partitions;
+mod pauses;
+
+mod town;

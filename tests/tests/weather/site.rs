@@ -1,0 +1,205 @@
+//! Where the weather happens: a cluster, the load over it, and what is asked of both in between.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use tempfile::TempDir;
+use tests::client::Client;
+use tests::cluster::{Cluster, Layout, until};
+use tests::weather::Times;
+use tests::weather::load::Load;
+use tests::weather::stalls::Stalls;
+use tests::weather::verdict::{self, Allowed};
+use tokio::runtime::Runtime;
+
+/// What is waited for on a busy machine instead of a bound in time.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// A cluster of some kind, and a load.
+pub(crate) struct Site<C> {
+    pub(crate) cluster: C,
+    pub(crate) load: Load,
+    pub(crate) stalls: Stalls,
+    /// Faults that came while a busy machine took fewer than 50 submissions a second.
+    slow: usize,
+    client: Client,
+    runtime: Arc<Runtime>,
+    ledger: PathBuf,
+    /// Where the ledger lies.
+    _dir: TempDir,
+}
+
+/// A development cluster on loopback under load: three heads, two agents that only pretend.
+pub(crate) fn open() -> anyhow::Result<Site<Cluster>> {
+    let dir = tempfile::Builder::new()
+        .prefix("godocker-ledger-")
+        .tempdir()?;
+    let ledger = dir.path().join("ledger");
+    let words = ["--cpus", "64", "--log", "warn", "--fake-ledger"];
+    let mut further = words.map(str::to_owned).to_vec();
+    further.push(ledger.display().to_string());
+    let cluster = Cluster::start(&Layout {
+        heads: 3,
+        agents: 2,
+        runtime: "fake",
+        further,
+    })?;
+    let client = Client::of(&cluster)?;
+    let runtime = Arc::new(Runtime::new()?);
+    Ok(Site::begin(cluster, client, runtime, dir, ledger))
+}
+
+impl<C> Site<C> {
+    /// Puts a cluster under load.
+    pub(crate) fn begin(
+        cluster: C,
+        client: Client,
+        runtime: Arc<Runtime>,
+        dir: TempDir,
+        ledger: PathBuf,
+    ) -> Site<C> {
+        Site {
+            cluster,
+            load: Load::start(runtime.clone(), client.clone()),
+            stalls: Stalls::watch(),
+            slow: 0,
+            client,
+            runtime,
+            ledger,
+            _dir: dir,
+        }
+    }
+
+    /// Waits until a fault means something.
+    ///
+    /// # Errors
+    /// If clients submit too slowly on a machine that has no excuse: the run is void.
+    pub(crate) fn before_fault(&mut self) -> anyhow::Result<()> {
+        if !self.load.brisk() {
+            self.slow += 1;
+            ensure!(
+                !self.stalls.calm(),
+                "fewer than 50 submissions a second before a fault: the run is void"
+            );
+        }
+        Ok(())
+    }
+
+    /// The name of the head that leads.
+    pub(crate) fn leader(&self) -> anyhow::Result<String> {
+        let leads = until("somebody leads", || {
+            let client = self.client.clone();
+            self.ask(async move { client.leader().await }).map(Some)
+        })?;
+        Ok(self.client.heads()[leads].name.clone())
+    }
+
+    /// Waits until a head that was away has applied what the leader has applied by now.
+    pub(crate) fn caught_up(&self, head: &str) -> anyhow::Result<()> {
+        let raft = |head: usize| {
+            let client = self.client.clone();
+            self.ask(async move { client.raft(head).await })
+        };
+        let goal = until("the leader answers", || {
+            Ok(Some(raft(self.client.head(&self.leader()?)?)?.applied))
+        })?;
+        let head = self.client.head(head)?;
+        until("the head has caught up", || {
+            Ok((raft(head)?.applied >= goal).then_some(()))
+        })
+    }
+
+    /// How each head says that it stands.
+    pub(crate) fn standing(&self) -> String {
+        let heads = 0..self.client.heads().len();
+        let asked = heads.map(|head| {
+            let client = self.client.clone();
+            match self.ask(async move { client.raft(head).await }) {
+                Ok(status) => format!(
+                    "{} is {} of term {}, follows {:?}, applied {} of {}",
+                    status.name,
+                    status.role,
+                    status.term,
+                    status.leader,
+                    status.applied,
+                    status.last_log
+                ),
+                Err(error) => format!("head {head}: {error:#}"),
+            }
+        });
+        asked.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Waits until agents have begun and ended so much more, together.
+    pub(crate) fn worked(&self, lines: usize) -> anyhow::Result<()> {
+        let count = || anyhow::Ok(std::fs::read_to_string(&self.ledger)?.lines().count());
+        let goal = count().unwrap_or(0) + lines;
+        until("agents work", || Ok((count()? >= goal).then_some(())))
+    }
+
+    /// Waits for an answer on the runtime's own threads, which may speak from elsewhere.
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl Future<Output = anyhow::Result<T>> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let asked = self.runtime.spawn(question);
+        self.runtime.block_on(asked)?
+    }
+
+    /// Ends the load and judges what it was told.
+    pub(crate) fn close(self, allowed: Allowed) -> anyhow::Result<()> {
+        let account = self.load.stop()?;
+        let (runtime, client) = (&self.runtime, &self.client);
+        let verdict = verdict::judge(
+            runtime,
+            client,
+            &account,
+            &self.ledger,
+            &self.stalls,
+            allowed,
+        )?;
+        say(&format!("{verdict:?}"));
+        let slow = self.slow;
+        say(&format!(
+            "{}; {slow} faults under less than 50 submissions a second",
+            self.stalls.say()
+        ));
+        Ok(())
+    }
+}
+
+/// A bound in time, asked of a calm machine; a busy one only has to come to an end.
+pub(crate) fn within(
+    what: &str,
+    took: Duration,
+    calm: Duration,
+    stalls: &Stalls,
+) -> anyhow::Result<()> {
+    let bound = if stalls.calm() { calm } else { BUSY };
+    ensure!(
+        took <= bound,
+        "{what} took {took:?}, {bound:?} allowed on {}",
+        stalls.say()
+    );
+    Ok(())
+}
+
+/// Says how long something took, again and again.
+pub(crate) fn say_times(what: &str, times: &Times) {
+    say(&format!("{what}: {}", times.say()));
+}
+
+/// Says a line.
+#[allow(clippy::print_stderr, reason = "figures for whoever runs the ring")]
+pub(crate) fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// How long since then, up to the load's next acknowledgement of a later try.
+pub(crate) fn back_after(load: &Load, struck: Instant) -> anyhow::Result<Duration> {
+    // What the old leader had received when it was struck does not count.
+    let sent = struck + Duration::from_millis(5);
+    Ok(load.next_told(sent)?.duration_since(struck))
+}
