@@ -66,11 +66,11 @@ impl Stalls {
         self.worst() < CALM && self.pressed() < PRESSED
     }
 
-    /// `a calm machine: 3 ms late at worst, 20 % of the time somebody waited for a processor`.
+    /// `a calm machine: 3 ms late at worst, 20 % of the time somebody waited to run`.
     pub fn say(&self) -> String {
         let kind = if self.calm() { "calm" } else { "busy" };
         format!(
-            "a {kind} machine: {} ms late at worst, {} % of the time somebody waited for a processor",
+            "a {kind} machine: {} ms late at worst, {} % of the time somebody waited to run",
             self.worst().as_millis(),
             self.pressed() / 10
         )
