@@ -95,6 +95,7 @@ impl Leader {
             return;
         }
         tracing::info!(term, "leading");
+        self.sessions.bar(Vec::new());
         self.term.store(term, Ordering::Release);
         let duty = Duty {
             raft: self.raft.clone(),
@@ -152,7 +153,7 @@ impl Standing for Leader {
 impl Duty {
     /// Proposes; on failure waits a moment. The caller looks at the state again either way.
     async fn propose(&self, command: model::Command) -> Option<model::Reply> {
-        match self.raft.propose(command).await {
+        match self.raft.propose_leading(self.term, &command).await {
             Ok(applied) => Some(applied.reply),
             Err(error) => {
                 tracing::debug!(%error, "a duty's command was not taken");

@@ -6,7 +6,7 @@
 
 pub mod known;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub struct Sessions {
     changed: watch::Sender<u64>,
     reports: mpsc::Sender<(NodeId, Vec<Report>)>,
     opened: AtomicU64,
+    /// Nodes that are about to be called lost: they get no lease and no orders.
+    barred: Mutex<BTreeSet<NodeId>>,
 }
 
 /// One agent's session.
@@ -69,6 +71,7 @@ impl Sessions {
             changed: watch::Sender::new(0),
             reports,
             opened: AtomicU64::new(0),
+            barred: Mutex::default(),
         };
         (Arc::new(sessions), arriving)
     }
@@ -144,6 +147,21 @@ impl Sessions {
         self.sessions().get(&node).cloned()
     }
 
+    /// From now on these nodes, and no others, get no lease and no orders. A word that was heard
+    /// of them before may have been answered with a lease.
+    pub fn bar(&self, nodes: Vec<NodeId>) {
+        let mut barred = self.barred.lock().unwrap_or_else(PoisonError::into_inner);
+        *barred = nodes.into_iter().collect();
+        drop(barred);
+        self.tell();
+    }
+
+    /// Whether a node is barred.
+    pub fn is_barred(&self, node: NodeId) -> bool {
+        let barred = self.barred.lock().unwrap_or_else(PoisonError::into_inner);
+        barred.contains(&node)
+    }
+
     /// Tells when a session comes, goes, or says what it has.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
@@ -161,7 +179,8 @@ impl Sessions {
                 ToHead::Heartbeat(number) => {
                     session.send(ToAgent::Alive(Alive {
                         number,
-                        lead: standing.lead(),
+                        // Looked at behind the note that it was heard, see `bar`.
+                        lead: standing.lead().filter(|_| !self.is_barred(session.node)),
                         heartbeat_ms: standing.heartbeat().0,
                         heads: standing.heads(),
                     }));

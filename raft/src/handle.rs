@@ -313,6 +313,12 @@ fn open(
             what,
         });
     }
+    // A snapshot that was unusable is gone: without a new one, whoever lacks the entries that are
+    // purged could never be helped.
+    if copied.map(|last| last.index) < log.purged().map(|last| last.index) {
+        let built = tables.snapshots().build(&tables.view().db);
+        built.map_err(|error| crate::database::storage(&tables_dir, error))?;
+    }
     Ok((log, tables))
 }
 

@@ -11,6 +11,9 @@ pub(super) async fn run(duty: Duty) {
         changes.borrow_and_update();
         let index = duty.raft.applied();
         for session in duty.sessions.all() {
+            if duty.sessions.is_barred(session.node) {
+                continue;
+            }
             session.dispatch(duty.term, || duty.raft.read());
         }
         tokio::select! {

@@ -6,7 +6,7 @@ use model::command::{MarkNodes, RegisterNode};
 use model::log::Log;
 use model::node::{Node, NodeFacts, NodeHealth};
 use model::unit::Millis;
-use model::{Command, State};
+use model::{Command, NodeId, State};
 use scheduler::liveness::Liveness;
 
 use super::Duty;
@@ -25,15 +25,8 @@ pub(super) async fn run(duty: Duty) {
         changes.borrow_and_update();
         let state = duty.raft.read();
         register(&duty, &state).await;
-        for session in duty.sessions.all() {
-            liveness.heard(session.node, session.heard());
-        }
-        let due = liveness.due(&state, clock::monotonic());
         drop(state);
-        if !due.is_empty() {
-            duty.propose(Command::MarkNodes(MarkNodes { nodes: due }))
-                .await;
-        }
+        mark(&duty, &mut liveness).await;
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = changes.changed() => {}
@@ -44,6 +37,45 @@ pub(super) async fn run(duty: Duty) {
             }
         }
     }
+}
+
+/// Marks who has been silent for too long.
+///
+/// A node that is called lost loses attempts that may be tried elsewhere, because its lease has
+/// run out. So from before the decision until it is in the state the node gets no lease, and the
+/// decision is proposed until its outcome is known.
+async fn mark(duty: &Duty, liveness: &mut Liveness) {
+    let due = due_now(duty, liveness);
+    if due.is_empty() {
+        return;
+    }
+    duty.sessions.bar(lost_among(&due));
+    let due = still_due(due, &due_now(duty, liveness));
+    let command = Command::MarkNodes(MarkNodes { nodes: due });
+    while duty.propose(command.clone()).await.is_none() {}
+    duty.sessions.bar(Vec::new());
+}
+
+fn due_now(duty: &Duty, liveness: &mut Liveness) -> Vec<(NodeId, NodeHealth)> {
+    for session in duty.sessions.all() {
+        liveness.heard(session.node, session.heard());
+    }
+    liveness.due(&duty.raft.read(), clock::monotonic())
+}
+
+/// Nodes that are to be called lost, and so get no lease until that is settled.
+pub fn lost_among(due: &[(NodeId, NodeHealth)]) -> Vec<NodeId> {
+    let lost = due.iter().filter(|(_, health)| *health == NodeHealth::Lost);
+    lost.map(|(node, _)| *node).collect()
+}
+
+/// What was due before the bar and is still due behind it: who spoke in between has a lease.
+pub fn still_due(
+    before: Vec<(NodeId, NodeHealth)>,
+    behind: &[(NodeId, NodeHealth)],
+) -> Vec<(NodeId, NodeHealth)> {
+    let stays = |due: &(NodeId, NodeHealth)| behind.contains(due);
+    before.into_iter().filter(stays).collect()
 }
 
 /// A node whose agent speaks is up, with the facts it told; the log is touched only if it says

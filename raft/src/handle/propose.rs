@@ -80,6 +80,29 @@ impl Log for Handle {
 }
 
 impl Handle {
+    /// Proposes what the leader of this term has decided. It is not forwarded: the next leader has
+    /// decided nothing of the kind.
+    ///
+    /// # Errors
+    /// [`LogError::NoLeader`] when this head does not lead that term: nothing was proposed. After
+    /// [`LogError::Unknown`] the command may or may not come to be applied.
+    pub async fn propose_leading(&self, term: u64, command: &Command) -> Result<Applied, LogError> {
+        self.check_running()?;
+        if self.term() != term || !matches!(self.way(), Way::Here) {
+            return Err(LogError::NoLeader);
+        }
+        match self.write(encoded(command)).await {
+            Proposed::Applied { index, reply } => Ok(Applied {
+                index: LogIndex(index),
+                reply,
+            }),
+            Proposed::NotLeading => Err(LogError::NoLeader),
+            Proposed::Overloaded => Err(LogError::Overloaded),
+            Proposed::Full => Err(LogError::Full),
+            Proposed::Unknown => Err(LogError::Unknown),
+        }
+    }
+
     async fn propose_anywhere(&self, command: Command) -> Result<Applied, LogError> {
         self.check_running()?;
         let roomy = self.has_room_for(&command);

@@ -63,6 +63,9 @@ impl World {
             return;
         }
         self.heads[head].waits.retain(|waits| *waits != what);
+        if what == What::Mark && reply.is_some() {
+            self.heads[head].marking.clear();
+        }
         let settled = std::mem::take(&mut self.heads[head].settling);
         if what != What::Settle {
             self.heads[head].settling = settled;
@@ -82,6 +85,9 @@ impl World {
     fn dispatch(&mut self, head: usize, term: u64) -> anyhow::Result<()> {
         let sessions: Vec<(NodeId, u64)> = self.sessions(head);
         for (node, link) in sessions {
+            if self.heads[head].bars(node) {
+                continue;
+            }
             let state = self.heads[head].state.clone();
             let Some(link_now) = self.links.get_mut(&link) else {
                 continue;
@@ -150,6 +156,13 @@ impl World {
     }
 
     fn mark(&mut self, head: usize, term: u64) {
+        if !self.heads[head].marking.is_empty() {
+            // Nobody knows what became of them: the same once more.
+            let nodes = self.heads[head].marking.clone();
+            let command = Command::MarkNodes(MarkNodes { nodes });
+            self.ask(head, term, What::Mark, &command);
+            return;
+        }
         for (node, link) in self.sessions(head) {
             if let Some(link) = self.links.get(&link) {
                 self.heads[head].liveness.heard(node, link.heard);
@@ -160,6 +173,8 @@ impl World {
             .liveness
             .due(&leader.state, leader.clock.monotonic(self.now));
         if !due.is_empty() {
+            // Nothing happens in between here, so what is due stays due behind the bar.
+            self.heads[head].marking.clone_from(&due);
             let command = Command::MarkNodes(MarkNodes { nodes: due });
             self.ask(head, term, What::Mark, &command);
         }

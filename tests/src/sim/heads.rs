@@ -7,9 +7,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use agent::leader::watch;
 use anyhow::{Context, Result, bail, ensure};
 use model::assignment::Report;
 use model::change::Table;
+use model::node::NodeHealth;
 use model::{Changes, Command, LogIndex, NodeId, Reply, Stamp, State};
 use scheduler::liveness::Liveness;
 
@@ -78,6 +80,8 @@ pub(super) struct Head {
     /// What it settles, if it waits for that.
     pub(super) settling: Vec<(NodeId, Report)>,
     pub(super) sessions: BTreeMap<NodeId, u64>,
+    /// The marks whose outcome it waits for; nodes that they call lost get no lease.
+    pub(super) marking: Vec<(NodeId, NodeHealth)>,
     /// Until when it is cut off from the other heads.
     pub(super) alone_until: u64,
 }
@@ -114,6 +118,7 @@ impl Head {
             waits: Vec::new(),
             settling: Vec::new(),
             sessions: BTreeMap::new(),
+            marking: Vec::new(),
             alone_until: 0,
         }
     }
@@ -123,6 +128,11 @@ impl Head {
         self.reports.clear();
         self.waits.clear();
         self.settling.clear();
+        self.marking.clear();
+    }
+
+    pub(super) fn bars(&self, node: NodeId) -> bool {
+        watch::lost_among(&self.marking).contains(&node)
     }
 }
 

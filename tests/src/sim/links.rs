@@ -121,7 +121,7 @@ impl World {
         open.heard = now;
         let node = open.node;
         match word {
-            ToHead::Heartbeat(number) => self.answer_beat(link, head, number),
+            ToHead::Heartbeat(number) => self.answer_beat(link, head, node, number),
             ToHead::Held { term, held } => open.known.said(term, held),
             ToHead::Reports(reports) if self.heads[head].leads.is_some() => {
                 self.heads[head].reports.push_back((node, reports));
@@ -130,9 +130,12 @@ impl World {
         }
     }
 
-    fn answer_beat(&mut self, link: u64, head: usize, number: u64) {
+    fn answer_beat(&mut self, link: u64, head: usize, node: NodeId, number: u64) {
         let timings = self.heads[head].state.policy().timings;
-        let lead = self.heads[head].leads.map(|term| Lead {
+        let leads = self.heads[head]
+            .leads
+            .filter(|_| !self.heads[head].bars(node));
+        let lead = leads.map(|term| Lead {
             term,
             lease_ms: timings.lease.0,
         });

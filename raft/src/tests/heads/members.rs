@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use model::NodeId;
 use model::log::Log;
+use model::{LogIndex, NodeId};
 
 use super::load::assert_holds;
 use super::{Heads, Load, soon};
@@ -124,4 +124,27 @@ async fn a_head_that_was_away_too_long_receives_a_snapshot_and_goes_on() {
         .filter(|entry| entry.as_ref().unwrap().path().is_dir())
         .count();
     assert_eq!(tables, 1, "tables of before are removed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_whose_snapshots_are_gone_makes_one_before_it_takes_part() {
+    let few = |config: &mut crate::Config| (config.snapshot_every, config.keep_logs) = (40, 10);
+    let mut heads = Heads::none().with_config(few).started(1).await;
+    let only = heads.leader().await;
+    let load = Load::start(&heads, 4, 200);
+    load.acknowledges(200).await;
+    heads
+        .until("a snapshot", |heads| {
+            heads.handle(only).status().snapshot > Some(LogIndex(100))
+        })
+        .await;
+    let acknowledged = load.stop().await;
+    heads.crash(only).await;
+    let snapshots = heads.dir(only).join("snapshots");
+    std::fs::remove_dir_all(&snapshots).unwrap();
+
+    heads.start(only).await.unwrap();
+    heads.leader().await;
+    assert!(heads.handle(only).status().snapshot > Some(LogIndex(100)));
+    assert_holds(heads.handle(only), &acknowledged);
 }
