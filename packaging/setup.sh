@@ -46,6 +46,9 @@ has_command iptables       | iptables
 has_command nft            | nftables
 has_command ip             | iproute2
 has_command unshare        | util-linux
+has_command mount          | mount
+has_command losetup        | mount
+has_command mkfs.ext4      | e2fsprogs
 has_command curl           | curl
 has_command ps             | procps
 has_command jq             | jq

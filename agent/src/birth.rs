@@ -142,6 +142,7 @@ pub fn raft_config(config: &Config, dir: &DataDir, node: NodeId) -> raft::Config
         election_min: Duration::from_millis(config.head.election_min_ms),
         election_max: Duration::from_millis(config.head.election_max_ms),
         snapshot_every: config.head.snapshot_every,
+        keep_logs: config.head.keep_logs,
         ..raft::Config::default()
     }
 }

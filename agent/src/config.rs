@@ -101,6 +101,8 @@ pub struct HeadConfig {
     pub election_max_ms: u64,
     /// Entries between two snapshots.
     pub snapshot_every: u64,
+    /// Entries kept although a snapshot holds them, for followers that are a little behind.
+    pub keep_logs: u64,
     /// Mebibytes of the data directory's disk that are kept for settling and ending what was
     /// taken on: with less, this head takes no new jobs while it leads.
     pub reserve_mib: u64,
@@ -153,6 +155,7 @@ impl Default for HeadConfig {
             election_min_ms: 200,
             election_max_ms: 400,
             snapshot_every: 50_000,
+            keep_logs: 20_000,
             reserve_mib: 512,
         }
     }

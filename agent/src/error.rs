@@ -70,6 +70,23 @@ pub enum AgentError {
 }
 
 impl AgentError {
+    /// Whether something could not be written or read: want of room shows so.
+    pub fn is_of_storage(&self) -> bool {
+        match self {
+            AgentError::Raft(_) | AgentError::Journal(_) | AgentError::Io { .. } => true,
+            AgentError::Config(_)
+            | AgentError::Identity(_)
+            | AgentError::Net(_)
+            | AgentError::Log(_)
+            | AgentError::Runtime { .. }
+            | AgentError::Api(_)
+            | AgentError::Taken { .. }
+            | AgentError::NoNode { .. }
+            | AgentError::Refused { .. }
+            | AgentError::BadJoinToken { .. } => false,
+        }
+    }
+
     /// Names what was tried when the system failed it.
     pub fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> AgentError {
         let what = what.into();

@@ -2,8 +2,11 @@
 //! heard, and how long its lease runs.
 //!
 //! One file (redb), one writer thread. Many writes share one fsync; each is answered after it.
-//! Every value carries a version byte and a checksum of its own: one that does not match is
-//! refused by name, never skipped.
+//! Every value carries a version byte and a checksum of its own, every page of the file is verified
+//! when it is opened, and a mark beside it says how much of it was answered ([`mark`]): what does
+//! not match is refused by name, never skipped.
+
+mod mark;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,12 +21,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::step::Progress;
+use mark::Mark;
 
 /// Writes that share one fsync at the most.
 const BATCH_MAX: usize = 1_024;
 /// Writes that may wait for the writer thread.
 const QUEUE_MAX: usize = 16 * 1_024;
 const VERSION: u8 = 1;
+/// What to do about a journal that cannot be trusted.
+const REMEDY: &str = "this node must not run on it: remove the node \
+    (`goctl admin node remove NAME`) and join it anew with an empty data directory";
 
 const ASSIGNMENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("assignment");
 const PROGRESS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("progress");
@@ -33,7 +40,7 @@ const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The file cannot be opened or written.
-    #[error("journal {path}: {why}")]
+    #[error("journal {path}: {why}; if it is damaged, {REMEDY}")]
     Database {
         /// The file.
         path: PathBuf,
@@ -41,12 +48,22 @@ pub enum JournalError {
         why: String,
     },
     /// A value is damaged or of a later release.
-    #[error("journal {path}: record `{record}` is damaged; restore it or let the node join anew")]
+    #[error("journal {path}: record `{record}` is damaged; {REMEDY}")]
     Damaged {
         /// The file.
         path: PathBuf,
         /// Which record.
         record: String,
+    },
+    /// Writes that were answered are gone.
+    #[error("journal {path} has {found} writes, but {answered} were answered; {REMEDY}")]
+    Lost {
+        /// The file.
+        path: PathBuf,
+        /// Writes in it.
+        found: u64,
+        /// Writes that were answered.
+        answered: u64,
     },
     /// The writer has stopped after an earlier failure.
     #[error("the journal has stopped after a failed write")]
@@ -107,20 +124,45 @@ pub struct Journal {
     sender: mpsc::SyncSender<(Vec<Write>, Answer)>,
 }
 
+/// What the writer thread has in its hands.
+struct Writer {
+    database: Database,
+    path: PathBuf,
+    mark: Mark,
+    /// How many there were.
+    commits: u64,
+}
+
 impl Journal {
     /// Opens or makes the journal and reads all of it.
     ///
     /// # Errors
-    /// [`JournalError`] if the file cannot be used or a record is damaged.
+    /// [`JournalError`] if the file cannot be used, or is not all that it was.
     pub fn open(path: &Path) -> Result<(Journal, Found), JournalError> {
-        let database = Database::create(path).map_err(|error| database_error(path, &error))?;
+        let (mark, answered) = Mark::open(path).map_err(|error| database_error(path, &error))?;
+        let database = Database::builder()
+            .set_check_integrity_on_open(true)
+            .create(path)
+            .map_err(|error| database_error(path, &error))?;
         create_tables(&database).map_err(|error| database_error(path, &error))?;
-        let found = read_all(&database, path)?;
+        let (found, commits) = read_all(&database, path)?;
+        if commits < answered {
+            return Err(JournalError::Lost {
+                path: path.to_path_buf(),
+                found: commits,
+                answered,
+            });
+        }
         let (sender, receiver) = mpsc::sync_channel(QUEUE_MAX);
-        let path = path.to_path_buf();
+        let mut writer = Writer {
+            database,
+            path: path.to_path_buf(),
+            mark,
+            commits,
+        };
         std::thread::Builder::new()
             .name("journal".into())
-            .spawn(move || write_loop(&database, &path, &receiver))
+            .spawn(move || writer.run(&receiver))
             .map_err(|error| JournalError::Database {
                 path: PathBuf::from("thread"),
                 why: error.to_string(),
@@ -210,38 +252,51 @@ fn create_tables(database: &Database) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// Serves writes until the last handle is gone or a write has failed; after a failure nothing is
-/// acknowledged any more.
-fn write_loop(database: &Database, path: &Path, receiver: &mpsc::Receiver<(Vec<Write>, Answer)>) {
-    while let Ok(first) = receiver.recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH_MAX
-            && let Ok(next) = receiver.try_recv()
-        {
-            batch.push(next);
+impl Writer {
+    /// Serves writes until the last handle is gone or a write has failed; after a failure nothing
+    /// is acknowledged any more.
+    fn run(&mut self, receiver: &mpsc::Receiver<(Vec<Write>, Answer)>) {
+        while let Ok(first) = receiver.recv() {
+            let mut batch = vec![first];
+            while batch.len() < BATCH_MAX
+                && let Ok(next) = receiver.try_recv()
+            {
+                batch.push(next);
+            }
+            let result = self.commit(&batch);
+            let failed = result.is_err();
+            for (_, answer) in batch {
+                let answered = match &result {
+                    Ok(()) => Ok(()),
+                    Err(error) => Err(database_error(&self.path, error)),
+                };
+                // Who asked may have gone meanwhile; the write stands all the same.
+                let _ = answer.send(answered);
+            }
+            if failed {
+                return;
+            }
         }
-        let result = commit(database, &batch);
-        let failed = result.is_err();
-        for (_, answer) in batch {
-            let answered = match &result {
-                Ok(()) => Ok(()),
-                Err(error) => Err(database_error(path, error)),
-            };
-            // Who asked may have gone meanwhile; the write stands all the same.
-            let _ = answer.send(answered);
-        }
-        if failed {
-            return;
-        }
+    }
+
+    fn commit(&mut self, batch: &[(Vec<Write>, Answer)]) -> Result<(), redb::Error> {
+        self.commits += 1;
+        commit(&self.database, batch, self.commits)?;
+        Ok(self.mark.raise(self.commits)?)
     }
 }
 
-fn commit(database: &Database, batch: &[(Vec<Write>, Answer)]) -> Result<(), redb::Error> {
+fn commit(
+    database: &Database,
+    batch: &[(Vec<Write>, Answer)],
+    commits: u64,
+) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
         let mut assignments = transaction.open_table(ASSIGNMENTS)?;
         let mut progress = transaction.open_table(PROGRESS)?;
         let mut meta = transaction.open_table(META)?;
+        meta.insert("commits", seal(&commits).as_slice())?;
         for write in batch.iter().flat_map(|(writes, _)| writes) {
             match write {
                 Write::Assign(assignment) => {
@@ -268,7 +323,8 @@ fn commit(database: &Database, batch: &[(Vec<Write>, Answer)]) -> Result<(), red
     Ok(())
 }
 
-fn read_all(database: &Database, path: &Path) -> Result<Found, JournalError> {
+/// What is in it, and how many commits that were.
+fn read_all(database: &Database, path: &Path) -> Result<(Found, u64), JournalError> {
     let transaction = database
         .begin_read()
         .map_err(|error| database_error(path, &error))?;
@@ -289,7 +345,8 @@ fn read_all(database: &Database, path: &Path) -> Result<Found, JournalError> {
         .map_err(|error| database_error(path, &error))?;
     found.term = read_meta(&table, "term", path)?;
     found.lease = read_meta(&table, "lease", path)?;
-    Ok(found)
+    let commits = read_meta(&table, "commits", path)?;
+    Ok((found, commits))
 }
 
 fn read_table<T: DeserializeOwned>(
@@ -351,6 +408,11 @@ fn unseal<T: DeserializeOwned>(sealed: &[u8]) -> Option<T> {
         None
     }
 }
+
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod golden;
 
 #[cfg(test)]
 mod tests {

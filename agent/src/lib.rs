@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod dev;
 pub mod error;
+pub mod failpoint;
 pub mod files;
 pub mod host;
 pub mod identity;

@@ -1,14 +1,27 @@
 //! The command `goagent`: the daemon of every node, and what makes and checks one.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use agent::config::{self, Config};
+use agent::peer::room;
 use agent::{birth, check, dev, identity, peer, shim, telemetry};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use model::policy::Timings;
 use model::unit::Millis;
+
+/// How long what still runs may take when the process starts anew.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How a command ended that did not fail.
+enum Ended {
+    With(ExitCode),
+    /// It ran out of room, and there is room again: start from the beginning.
+    Anew,
+}
 
 /// One daemon a node: runs jobs in containers, and on heads holds the cluster's log.
 #[derive(Parser)]
@@ -101,16 +114,26 @@ fn serve(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
-        match cli.command {
+    let ended = runtime.block_on(async {
+        let code = match cli.command {
             Command::Init(args) => init(&config, args).await,
             Command::Join { token } => join(&config, &token).await,
-            Command::Run { ready_file } => run(config, ready_file).await,
+            Command::Run { ready_file } => return run(config, ready_file).await,
             Command::Dev(args) => dev::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::Check => check_host(&config).await,
             Command::Shim { .. } => Ok(ExitCode::FAILURE),
+        };
+        code.map(Ended::With)
+    })?;
+    match ended {
+        Ended::With(code) => Ok(code),
+        Ended::Anew => {
+            runtime.shutdown_timeout(LEAVE_WITHIN);
+            let mut again = std::process::Command::new(std::env::current_exe()?);
+            // It only returns when it fails.
+            Err(again.args(std::env::args_os().skip(1)).exec()).context("start anew")
         }
-    })
+    }
 }
 
 #[allow(clippy::print_stdout, reason = "the command's answer")]
@@ -158,7 +181,8 @@ async fn join(config: &Config, token: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<Ended> {
+    let dir = config.node.data_dir.clone();
     let ready = move || {
         if let Some(path) = ready_file
             && let Err(error) = std::fs::write(&path, "ready\n")
@@ -166,8 +190,17 @@ async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<Exit
             tracing::warn!(%error, path = %path.display(), "cannot write the ready file");
         }
     };
-    peer::run(config, ready, stop_signal()?).await?;
-    Ok(ExitCode::SUCCESS)
+    match peer::run(config, ready, stop_signal()?).await {
+        Ok(()) => Ok(Ended::With(ExitCode::SUCCESS)),
+        Err(error) if error.is_of_storage() && room::is_gone(&dir) => {
+            tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "ended");
+            tokio::select! {
+                () = room::wait(&dir) => Ok(Ended::Anew),
+                () = stop_signal()? => Ok(Ended::With(ExitCode::SUCCESS)),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Resolves at SIGTERM or SIGINT.

@@ -6,7 +6,7 @@
 
 mod agent;
 pub(crate) mod choice;
-mod room;
+pub mod room;
 
 pub(crate) use agent::machine_memory;
 
@@ -24,13 +24,14 @@ use tokio::task::JoinSet;
 use crate::birth;
 use crate::config::Config;
 use crate::error::AgentError;
+use crate::failpoint;
 use crate::host::PeerHost;
 use crate::identity::{self, DataDir, NodeFile};
 use crate::leader::Leader;
 use crate::sessions::Sessions;
 
 /// How long a log that has failed may take to be closed.
-const ABANDON_WITHIN: Duration = Duration::from_secs(2);
+const ABANDON_WITHIN: Duration = Duration::from_millis(500);
 /// Join calls that are served at the same time.
 const JOINS_MAX: usize = 16;
 
@@ -143,7 +144,11 @@ async fn start_head(
 ) -> Result<Head, AgentError> {
     let ca = Ca::from_pem(&identity::read(&dir.ca())?, &identity::read(&dir.ca_key())?)?;
     let node = NodeId(file.node);
-    let raft = raft::Handle::start(birth::raft_config(config, dir, node), endpoint).await?;
+    let settings = raft::Config {
+        faults: failpoint::from_environment()?,
+        ..birth::raft_config(config, dir, node)
+    };
+    let raft = raft::Handle::start(settings, endpoint).await?;
     let (sessions, reports) = Sessions::new();
     let leader = Leader::new(raft.clone(), sessions.clone(), reports);
     let joins = Arc::new(Semaphore::new(JOINS_MAX));

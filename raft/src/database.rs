@@ -50,11 +50,12 @@ impl Database {
     /// Opens it, making it if it is not there (except for [`Kind::Inspect`]).
     pub(crate) fn open(path: &Path, kind: Kind) -> Result<Database, RaftError> {
         let options = options(kind);
+        let written_ahead = written_ahead(path);
         let opened = match kind {
             Kind::Log | Kind::Tables => DB::open(&options, path),
             Kind::Inspect => DB::open_for_read_only(&options, path, false),
         };
-        let db = opened.map_err(|error| storage(path, error))?;
+        let db = opened.map_err(|error| storage(path, naming(error, &written_ahead)))?;
         let (path, db) = (path.to_owned(), RwLock::new(Some(db)));
         Ok(Database {
             path,
@@ -148,10 +149,35 @@ impl Drop for Database {
     }
 }
 
+/// The files of a database's write-ahead log, for people.
+pub(crate) fn written_ahead(path: &Path) -> String {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".log")).collect();
+    names.sort();
+    names.join(", ")
+}
+
+/// RocksDB names damaged tables, but not damaged write-ahead logs.
+fn naming(error: rocksdb::Error, written_ahead: &str) -> String {
+    let why = error.into_string();
+    let named = [".sst", ".log", "MANIFEST"]
+        .iter()
+        .any(|name| why.contains(name));
+    if named || written_ahead.is_empty() {
+        why
+    } else {
+        format!("{why} (in {written_ahead})")
+    }
+}
+
+/// Whatever a disk or RocksDB said. Its word for damage is the first of its message.
 pub(crate) fn storage(path: &Path, error: impl std::fmt::Display) -> RaftError {
-    RaftError::Storage {
-        path: path.to_owned(),
-        why: error.to_string(),
+    let (path, why) = (path.to_owned(), error.to_string());
+    if why.starts_with("Corruption") {
+        RaftError::Damaged { path, why }
+    } else {
+        RaftError::Storage { path, why }
     }
 }
 

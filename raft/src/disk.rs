@@ -15,16 +15,78 @@ pub enum DiskPoint {
     LogWrite,
     /// The group is durable; nobody has been told yet.
     LogSynced,
+    /// [`DiskPoint::LogWrite`] of a group with a vote in it, and so on with each kind of write.
+    VoteWrite,
+    /// [`DiskPoint::LogSynced`] of a group with a vote in it, and so on.
+    VoteSynced,
+    /// Before entries are written.
+    AppendWrite,
+    /// The entries are durable.
+    AppendSynced,
+    /// Before entries at the end are removed; the mark is low already.
+    TruncateWrite,
+    /// They are removed durably.
+    TruncateSynced,
+    /// Before entries at the front are removed.
+    PurgeWrite,
+    /// They are removed durably.
+    PurgeSynced,
     /// Before a batch of applied entries is written to the tables.
     TablesWrite,
     /// The checkpoint of a snapshot is complete, but not yet the newest one.
     SnapshotBuilt,
+    /// A snapshot has its name, durably; nobody has been told yet.
+    SnapshotKept,
     /// A received snapshot is whole and checked, but not adopted.
     SnapshotReceived,
     /// A received snapshot lies in its place; the marker still names the old tables.
     InstallBeforeMarker,
     /// The marker names the new tables; nobody has been told yet.
     InstallAfterMarker,
+}
+
+impl DiskPoint {
+    /// Every point.
+    pub const ALL: [DiskPoint; 16] = [
+        DiskPoint::LogWrite,
+        DiskPoint::LogSynced,
+        DiskPoint::VoteWrite,
+        DiskPoint::VoteSynced,
+        DiskPoint::AppendWrite,
+        DiskPoint::AppendSynced,
+        DiskPoint::TruncateWrite,
+        DiskPoint::TruncateSynced,
+        DiskPoint::PurgeWrite,
+        DiskPoint::PurgeSynced,
+        DiskPoint::TablesWrite,
+        DiskPoint::SnapshotBuilt,
+        DiskPoint::SnapshotKept,
+        DiskPoint::SnapshotReceived,
+        DiskPoint::InstallBeforeMarker,
+        DiskPoint::InstallAfterMarker,
+    ];
+
+    /// The point's name outside this program.
+    pub fn name(self) -> &'static str {
+        match self {
+            DiskPoint::LogWrite => "log-write",
+            DiskPoint::LogSynced => "log-synced",
+            DiskPoint::VoteWrite => "vote-write",
+            DiskPoint::VoteSynced => "vote-synced",
+            DiskPoint::AppendWrite => "append-write",
+            DiskPoint::AppendSynced => "append-synced",
+            DiskPoint::TruncateWrite => "truncate-write",
+            DiskPoint::TruncateSynced => "truncate-synced",
+            DiskPoint::PurgeWrite => "purge-write",
+            DiskPoint::PurgeSynced => "purge-synced",
+            DiskPoint::TablesWrite => "tables-write",
+            DiskPoint::SnapshotBuilt => "snapshot-built",
+            DiskPoint::SnapshotKept => "snapshot-kept",
+            DiskPoint::SnapshotReceived => "snapshot-received",
+            DiskPoint::InstallBeforeMarker => "install-before-marker",
+            DiskPoint::InstallAfterMarker => "install-after-marker",
+        }
+    }
 }
 
 type Hook = dyn Fn(DiskPoint) -> io::Result<()> + Send + Sync;

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use model::NodeId;
 use tokio::sync::watch;
 
+/// What to do about a head whose directory is not what it was.
+const REMEDY: &str = "this head must not start from it: remove it (`goctl admin head remove NAME`, \
+    `goctl admin node remove NAME`) and join it anew with an empty data directory";
+
 /// Why the log does not start, change its members, or go on.
 ///
 /// Causes are kept as text, so that one failure can be told to everyone who waits for it.
@@ -24,16 +28,24 @@ pub enum RaftError {
         found: NodeId,
     },
     /// The disk, or RocksDB on it, refuses.
-    #[error("storage at {path}: {why}")]
+    #[error("storage at {path}: {why}; make room there or mend the disk, and start it again")]
     Storage {
         /// The file or directory.
         path: PathBuf,
         /// What it said.
         why: String,
     },
+    /// What RocksDB reads is not what it wrote; it names the file.
+    #[error("{path} is damaged: {why}; {REMEDY}")]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What it said.
+        why: String,
+    },
     /// A record cannot be read. It is not skipped: join again as a new node, or use a release
     /// that knows it.
-    #[error("record {key} in {path} cannot be read: {why}")]
+    #[error("record {key} in {path} cannot be read: {why}; {REMEDY}")]
     Unreadable {
         /// The database.
         path: PathBuf,
@@ -44,7 +56,7 @@ pub enum RaftError {
     },
     /// Entries that this head has acknowledged are gone from its disk: it must not vote under its
     /// old id. Remove it and join again as a new node.
-    #[error("{path} lost what was acknowledged: {what}")]
+    #[error("{path} lost what was acknowledged: {what}; {REMEDY}")]
     Lost {
         /// The log's directory.
         path: PathBuf,

@@ -6,8 +6,8 @@
 //! hold them durably ([`LogStore::guard`]): what was purged can never be needed to apply again.
 
 pub(crate) mod cache;
-mod keys;
-mod mark;
+pub(crate) mod keys;
+pub(crate) mod mark;
 pub(crate) mod open;
 mod writer;
 

@@ -2,7 +2,8 @@
 //!
 //! A snapshot is a RocksDB checkpoint: a directory that shares the tables' immutable files. What
 //! it contains is read from the copy itself, never from the tables that move on meanwhile. The
-//! newest is kept; an older one goes when nobody sends it any more.
+//! newest is kept; an older one goes when nobody sends it any more. One that turns out to be damaged
+//! is never sent: another one is made.
 
 pub(crate) mod transfer;
 
@@ -27,6 +28,8 @@ struct Directory {
     path: PathBuf,
     /// Goes with the last that uses it.
     temporary: AtomicBool,
+    /// It cannot be read any more.
+    damaged: AtomicBool,
 }
 
 /// The snapshots of one head.
@@ -43,7 +46,26 @@ impl Snapshot {
         Snapshot(Arc::new(Directory {
             path,
             temporary: AtomicBool::new(temporary),
+            damaged: AtomicBool::new(false),
         }))
+    }
+
+    /// Reads all of it, so that no damage of ours is sent to others. Blocks.
+    ///
+    /// # Errors
+    /// What is damaged, by name; it is then replaced before it is asked for again.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        if let Err(error) = load::verify(self.path()) {
+            tracing::error!(%error, "a snapshot is damaged; another one is made");
+            self.0.damaged.store(true, Ordering::Release);
+            return Err(io_error(error));
+        }
+        Ok(())
+    }
+
+    /// Whether a check found it damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.0.damaged.load(Ordering::Acquire)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -110,6 +132,29 @@ impl Snapshots {
         self.keep(&meta, &unfinished)
     }
 
+    /// Copies the tables in place of a damaged snapshot, and reads the copy. Blocks.
+    ///
+    /// # Errors
+    /// If the tables are damaged as well: this head cannot go on.
+    pub(crate) fn replace(
+        &self,
+        damaged: &Snapshot,
+        db: &Database,
+    ) -> io::Result<(SnapshotMeta, Snapshot)> {
+        {
+            let mut newest = self.lock();
+            let known = newest.as_ref().map(|(_, known)| known.path());
+            if known == Some(damaged.path()) {
+                *newest = None;
+                // Who still sends it fails, which is right.
+                disk::remove_dir(damaged.path())?;
+            }
+        }
+        let built = self.build(db)?;
+        load::verify(built.1.path()).map_err(io_error)?;
+        Ok(built)
+    }
+
     /// Keeps an installed snapshot as the newest.
     pub(crate) fn adopt(&self, meta: &SnapshotMeta, snapshot: &Snapshot) -> io::Result<()> {
         let known = self
@@ -147,6 +192,7 @@ impl Snapshots {
         disk::remove_dir(&path)?;
         fs::rename(from, &path)?;
         disk::sync_dir(&self.dir)?;
+        self.faults.at(DiskPoint::SnapshotKept)?;
         let kept = (meta.clone(), Snapshot::new(path, false));
         if let Some((_, old)) = newest.replace(kept.clone()) {
             old.0.temporary.store(true, Ordering::Release);

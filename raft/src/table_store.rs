@@ -4,7 +4,7 @@
 //! they mean. One thread changes them (`worker`); readers take a [`View`] and keep it.
 
 pub(crate) mod history;
-mod keys;
+pub(crate) mod keys;
 pub(crate) mod load;
 mod worker;
 
@@ -231,7 +231,21 @@ impl RaftStateMachine<TypeConfig> for TableStore {
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Built>, io::Error> {
         let newest = self.0.shared.snapshots.newest();
-        Ok(newest.map(|(meta, snapshot)| Built { meta, snapshot }))
+        let Some((meta, snapshot)) = newest else {
+            return Ok(None);
+        };
+        if !snapshot.is_damaged() {
+            return Ok(Some(Built { meta, snapshot }));
+        }
+        let store = self.clone();
+        let replace = move || {
+            let db = store.view().db.clone();
+            store.0.shared.snapshots.replace(&snapshot, &db)
+        };
+        let (meta, snapshot) = tokio::task::spawn_blocking(replace)
+            .await
+            .map_err(io_error)??;
+        Ok(Some(Built { meta, snapshot }))
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod damage;
+mod golden;
 mod heads;
 mod history;
 mod pitfalls;

@@ -251,6 +251,23 @@ impl Client {
         }
     }
 
+    /// Puts a body under a path.
+    ///
+    /// # Errors
+    /// If it is not done.
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        head: usize,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<T> {
+        let request = self.http.put(self.url(head, path)).json(body);
+        match self.send(request).await {
+            Tried::Answered(answer) => Ok(answer),
+            Tried::Again(why) | Tried::Refused(why) => bail!("{path}: {why}"),
+        }
+    }
+
     fn url(&self, head: usize, path: &str) -> String {
         format!("{}{PREFIX}{path}", self.heads[head].url)
     }

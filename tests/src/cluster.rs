@@ -83,6 +83,8 @@ pub struct Cluster {
     dir: TempDir,
     dev: Child,
     nodes: BTreeMap<String, NodeProcess>,
+    /// What every process is started with besides this test's own variables.
+    env: Vec<(String, String)>,
 }
 
 /// One node of it.
@@ -115,6 +117,23 @@ impl Cluster {
         let dir = tempfile::Builder::new()
             .prefix("godocker-test-")
             .tempdir()?;
+        Cluster::start_in(dir, layout, &[])
+    }
+
+    /// Starts a cluster in a directory, in which `cluster/NAME` may be prepared already as the
+    /// data directory of a node, with these variables for every process.
+    ///
+    /// # Errors
+    /// What kept it from starting.
+    pub fn start_in(
+        dir: TempDir,
+        layout: &Layout,
+        env: &[(&str, &str)],
+    ) -> anyhow::Result<Cluster> {
+        let env: Vec<_> = env
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect();
         let output = File::create(dir.path().join("dev.out"))?;
         let dev = Command::new(binary("goagent")?)
             .args(["dev", "--heads", &layout.heads.to_string()])
@@ -123,6 +142,7 @@ impl Cluster {
             .arg("--dir")
             .arg(dir.path().join("cluster"))
             .args(&layout.further)
+            .envs(env.iter().cloned())
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -131,6 +151,7 @@ impl Cluster {
             dir,
             dev,
             nodes: BTreeMap::new(),
+            env,
         };
         cluster.wait_ready(layout)?;
         Ok(cluster)
@@ -337,16 +358,45 @@ impl Cluster {
         })
     }
 
+    /// Waits until a node's process has ended by itself; how long that took.
+    ///
+    /// # Errors
+    /// If it does not end.
+    pub fn ended(&mut self, name: &str) -> anyhow::Result<Duration> {
+        let began = Instant::now();
+        let node = self.nodes.get_mut(name).context("a node")?;
+        let pid = Pid::from_raw(node.pid);
+        until("the process ends", || {
+            let gone = match &mut node.child {
+                Some(child) => child.try_wait()?.is_some(),
+                None => kill(pid, None).is_err(),
+            };
+            Ok(gone.then_some(began.elapsed()))
+        })
+    }
+
     /// Starts a node again that was killed.
     ///
     /// # Errors
     /// If it cannot be started.
     pub fn restart(&mut self, name: &str) -> anyhow::Result<()> {
+        self.restart_with(name, &[])
+    }
+
+    /// Starts a node again with further variables.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn restart_with(&mut self, name: &str, env: &[(&str, &str)]) -> anyhow::Result<()> {
         let log = File::options()
             .append(true)
             .open(self.path().join(format!("{name}.log")))?;
         let node = self.nodes.get_mut(name).context("a node")?;
-        let child = run_node(&node.config, log)?;
+        let mut command = run_node(&node.config, log)?;
+        command
+            .envs(self.env.iter().cloned())
+            .envs(env.iter().copied());
+        let child = command.spawn().context("start goagent")?;
         node.pid = i32::try_from(child.id())?;
         node.child = Some(child);
         Ok(())
@@ -358,7 +408,9 @@ impl Cluster {
     /// If it cannot be started.
     pub fn add(&mut self, name: &str, id: u64, config: &Path, head: bool) -> anyhow::Result<()> {
         let log = File::create(self.path().join(format!("{name}.log")))?;
-        let child = run_node(config, log)?;
+        let mut command = run_node(config, log)?;
+        let child = command.envs(self.env.iter().cloned()).spawn();
+        let child = child.context("start goagent")?;
         let node = NodeProcess {
             id,
             head,
@@ -398,14 +450,14 @@ impl Drop for Cluster {
     }
 }
 
-fn run_node(config: &Path, log: File) -> anyhow::Result<Child> {
+fn run_node(config: &Path, log: File) -> anyhow::Result<Command> {
     let mut command = Command::new(binary("goagent")?);
     command.arg("--config").arg(config).arg("run");
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log);
-    command.spawn().context("start goagent")
+    Ok(command)
 }
 
 fn succeed(args: &[&str], output: Output) -> anyhow::Result<String> {

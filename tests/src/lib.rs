@@ -8,6 +8,7 @@ pub mod invariants;
 pub mod ledger;
 pub mod netns;
 pub mod oracle;
+pub mod power;
 pub mod scenario;
 pub mod sim;
 pub mod stream;

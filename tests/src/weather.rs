@@ -5,6 +5,7 @@
 
 pub mod history;
 pub mod load;
+pub mod site;
 pub mod stalls;
 pub mod verdict;
 

@@ -1,21 +1,28 @@
 //! The room left on a head's disk. Before it is gone, the log takes no new jobs: those that were
-//! taken on must still be settled, and the head must be able to start again.
+//! taken on must still be settled, and the head must be able to start again. A head that leads
+//! lets another one lead, which may have room.
+//!
+//! A node that ended because nothing was left does not start before there is room again.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
 
 /// How often the disk is asked: at full speed the log writes a few hundred mebibytes meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a head with little room lets another one lead, at the most: all may have little.
+const HAND_ON_EVERY: Duration = Duration::from_secs(30);
+/// With less than this a node cannot start: RocksDB sets aside so much for what it writes next.
+const START_MIB: u64 = 64;
 
 /// Tells the log whenever less than the reserve is left, and when there is room again; for ever.
 pub(super) async fn watch(reserve_mib: u64, dir: PathBuf, raft: raft::Handle) {
     let mut short = false;
+    let mut handed_on: Option<Instant> = None;
     loop {
         // Asking is one call that touches no data; an answer is all that can be hoped for.
-        if let Ok(stat) = statvfs(&dir) {
-            let free_mib = stat.blocks_available().saturating_mul(stat.fragment_size()) >> 20;
+        if let Some(free_mib) = free_mib(&dir) {
             let now = free_mib < reserve_mib;
             if now != short {
                 raft.set_short_of_room(now);
@@ -27,6 +34,34 @@ pub(super) async fn watch(reserve_mib: u64, dir: PathBuf, raft: raft::Handle) {
                 }
             }
         }
+        if short && raft.is_leading() && handed_on.is_none_or(|at| at.elapsed() >= HAND_ON_EVERY) {
+            handed_on = Some(Instant::now());
+            // There may be nobody else, or nobody who can.
+            if let Err(error) = raft.transfer_leadership(None).await {
+                tracing::debug!(%error, "leadership was not handed on");
+            }
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Whether so little is left that a node which has ended ended for that reason.
+pub fn is_gone(dir: &Path) -> bool {
+    free_mib(dir).is_some_and(|free| free < START_MIB)
+}
+
+/// Waits until a node can start.
+pub async fn wait(dir: &Path) {
+    tracing::error!(
+        dir = %dir.display(),
+        "there is no room left; going on when there are {START_MIB} MiB"
+    );
+    while is_gone(dir) {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn free_mib(dir: &Path) -> Option<u64> {
+    let stat = statvfs(dir).ok()?;
+    Some(stat.blocks_available().saturating_mul(stat.fragment_size()) >> 20)
 }

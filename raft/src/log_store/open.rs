@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::cache::{Cache, next};
 use super::mark::{Acknowledged, Mark};
 use super::{keys, writer};
-use crate::database::{Database, Kind, WriteBatch, storage};
+use crate::database::{Database, Kind, WriteBatch, storage, written_ahead};
 use crate::disk::{self, io_error};
 use crate::error::RaftError;
 use crate::record;
@@ -48,6 +48,7 @@ pub(crate) fn open(dir: &Path, node: u64) -> Result<Opened, RaftError> {
         let what = "the log itself; only its mark is there".into();
         return Err(RaftError::Lost { path, what });
     }
+    let written_ahead = written_ahead(&path);
     let db = Database::open(&path, Kind::Log)?;
     let owner = owner(&db, dir, node, had_mark)?;
     let (cache, peers) = load(&db)?;
@@ -56,7 +57,7 @@ pub(crate) fn open(dir: &Path, node: u64) -> Result<Opened, RaftError> {
         return Err(RaftError::Lost { path, what });
     }
     let (mark, acknowledged) = Mark::open(dir)?;
-    compare(&db, &cache, acknowledged)?;
+    compare(&db, &cache, acknowledged, &written_ahead)?;
     disk::sync_dir(dir).map_err(|error| storage(dir, error))?;
     Ok(Opened {
         db,
@@ -131,12 +132,21 @@ fn load(db: &Database) -> Result<(Cache, Peers), RaftError> {
     Ok((cache, peers.unwrap_or_default()))
 }
 
-/// Refuses a log that holds less than was acknowledged.
-fn compare(db: &Database, cache: &Cache, mark: Acknowledged) -> Result<(), RaftError> {
-    let lost = |what| {
+/// Refuses a log that holds less than was acknowledged; most likely it is missing in what was
+/// written ahead.
+fn compare(
+    db: &Database,
+    cache: &Cache,
+    mark: Acknowledged,
+    written_ahead: &str,
+) -> Result<(), RaftError> {
+    let lost = |what: String| {
         Err(RaftError::Lost {
             path: db.path().to_owned(),
-            what,
+            what: match written_ahead {
+                "" => what,
+                files => format!("{what} (look at {files})"),
+            },
         })
     };
     let vote_term = cache.vote.map_or(0, |vote| vote.leader_id.term);

@@ -51,6 +51,19 @@ pub(crate) enum Job {
     Stop,
 }
 
+impl Job {
+    /// The moments before it is written and after it is durable.
+    fn points(&self) -> Option<(DiskPoint, DiskPoint)> {
+        match self {
+            Job::Append { .. } => Some((DiskPoint::AppendWrite, DiskPoint::AppendSynced)),
+            Job::Vote { .. } => Some((DiskPoint::VoteWrite, DiskPoint::VoteSynced)),
+            Job::Truncate { .. } => Some((DiskPoint::TruncateWrite, DiskPoint::TruncateSynced)),
+            Job::Purge { .. } => Some((DiskPoint::PurgeWrite, DiskPoint::PurgeSynced)),
+            Job::Committed(_) | Job::Peers { .. } | Job::Stop => None,
+        }
+    }
+}
+
 /// A job with its place in the queue.
 pub(crate) type Queued = (Job, Option<OwnedSemaphorePermit>);
 
@@ -136,10 +149,12 @@ impl Writer {
         }
         if durable {
             self.shared.faults.at(DiskPoint::LogWrite)?;
+            self.at_points(group, |(before, _)| before)?;
         }
         self.shared.db.write(batch, durable)?;
         if durable {
             self.shared.faults.at(DiskPoint::LogSynced)?;
+            self.at_points(group, |(_, after)| after)?;
         }
         let mut last = None;
         for (job, _) in group {
@@ -161,6 +176,18 @@ impl Writer {
         } else {
             Ok(())
         }
+    }
+
+    /// The points of each job in a group.
+    fn at_points(
+        &self,
+        group: &[Queued],
+        side: fn((DiskPoint, DiskPoint)) -> DiskPoint,
+    ) -> io::Result<()> {
+        let points = group.iter().filter_map(|(job, _)| job.points());
+        points
+            .map(side)
+            .try_for_each(|point| self.shared.faults.at(point))
     }
 
     /// Adds a job to the batch, and says whether it must be durable before it is answered.

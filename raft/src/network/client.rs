@@ -108,8 +108,12 @@ impl Client {
         snapshot: Built,
     ) -> Rpc<SnapshotResponse<TypeConfig>> {
         let failed = |error: std::io::Error| lost(NetError::Closed(error.to_string()));
-        let path = snapshot.snapshot.path().to_owned();
-        let list = tokio::task::spawn_blocking(move || transfer::list(&path)).await;
+        let sent = snapshot.snapshot.clone();
+        let list = tokio::task::spawn_blocking(move || {
+            sent.check()?;
+            transfer::list(sent.path())
+        });
+        let list = list.await;
         let files = list.map_err(io_error).flatten().map_err(failed)?;
         let mut reader = Reader::new(snapshot.snapshot.path(), files.clone());
         let request = Request::Snapshot {

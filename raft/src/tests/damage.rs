@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use openraft::RaftSnapshotBuilder;
-use openraft::storage::RaftLogStorage;
+use openraft::storage::{RaftLogStorage, RaftStateMachine};
 
 use super::stores::{
     append, apply, close, entries, files, flip, image, indexes, open_log, open_tables, users, vote,
@@ -41,6 +41,7 @@ fn size(path: &Path) -> usize {
 fn named(error: &RaftError) -> &Path {
     match error {
         RaftError::Storage { path, .. }
+        | RaftError::Damaged { path, .. }
         | RaftError::Unreadable { path, .. }
         | RaftError::Lost { path, .. } => path,
         RaftError::Config(_)
@@ -136,6 +137,29 @@ async fn a_damaged_snapshot_of_our_own_is_not_kept() {
     assert!(tables.snapshots().newest().is_none());
     assert!(!snapshot.exists());
     assert_eq!(users(&tables.view().state).len(), 50);
+}
+
+/// A damaged copy is not sent, and does not stay in the way of a good one.
+#[tokio::test]
+async fn a_damaged_snapshot_is_found_before_it_is_sent_and_replaced() {
+    let dir = tables().await;
+    let mut tables = open_tables(dir.path()).unwrap();
+    let first = tables.get_current_snapshot().await.unwrap().unwrap();
+    first.snapshot.check().unwrap();
+    let table = files(first.snapshot.path(), "sst").pop().unwrap();
+    // The tables share the file; what turns over is a bit of a copy of its own.
+    let bytes = fs::read(&table).unwrap();
+    fs::remove_file(&table).unwrap();
+    fs::write(&table, bytes).unwrap();
+    flip(&table, 20);
+    let why = first.snapshot.check().unwrap_err().to_string();
+    let name = table.file_name().unwrap().to_string_lossy().into_owned();
+    assert!(why.contains(&name), "{why}");
+    let second = tables.get_current_snapshot().await.unwrap().unwrap();
+    second.snapshot.check().unwrap();
+    assert_eq!(second.meta, first.meta);
+    drop(first);
+    second.snapshot.check().unwrap();
 }
 
 #[tokio::test]

@@ -55,6 +55,8 @@ pub struct Account {
     pub operations: Vec<(u64, Operation)>,
     /// Reads that were only promised to be old.
     pub stale_reads: usize,
+    /// Why a submission was put off last, and when.
+    pub put_off: Option<(Instant, String)>,
     /// What should never have been answered, or never was.
     pub failures: Vec<String>,
 }
@@ -130,6 +132,20 @@ impl Load {
                 told.filter(|told| told.asked > after)
                     .map(|told| told.at)
                     .min()
+            }))
+        })
+    }
+
+    /// Waits for a submission to be put off after that moment in words that contain these.
+    ///
+    /// # Errors
+    /// If none is.
+    pub fn next_put_off(&self, after: Instant, words: &str) -> anyhow::Result<String> {
+        until("a submission is put off", || {
+            Ok(self.shared.note(|account| {
+                let last = account.put_off.as_ref();
+                let last = last.filter(|(at, why)| *at > after && why.contains(words));
+                last.map(|(_, why)| why.clone())
             }))
         })
     }

@@ -2,7 +2,7 @@
 //! submit without pause; afterwards every promise is looked at, one by one.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod site;
+use tests::weather::site;
 
 mod kills;
 mod partitions;

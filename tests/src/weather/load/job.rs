@@ -95,7 +95,7 @@ async fn submit(shared: &Shared, first: usize, key: &str, job: &JobRequest) -> O
                 return None;
             }
         };
-        drop(why);
+        shared.note(|account| account.put_off = Some((Instant::now(), why)));
         tokio::time::sleep(PAUSE * tries.min(PAUSE_TRIES_MAX)).await;
     }
 }

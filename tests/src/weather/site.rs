@@ -6,22 +6,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use tempfile::TempDir;
-use tests::client::Client;
-use tests::cluster::{Cluster, Layout, until};
-use tests::weather::Times;
-use tests::weather::load::Load;
-use tests::weather::stalls::Stalls;
-use tests::weather::verdict::{self, Allowed};
 use tokio::runtime::Runtime;
+
+use crate::client::Client;
+use crate::cluster::{Cluster, Layout, until};
+use crate::weather::Times;
+use crate::weather::load::{Account, Load};
+use crate::weather::stalls::Stalls;
+use crate::weather::verdict::{self, Allowed};
 
 /// What is waited for on a busy machine instead of a bound in time.
 const BUSY: Duration = Duration::from_secs(30);
 
 /// A cluster of some kind, and a load.
-pub(crate) struct Site<C> {
-    pub(crate) cluster: C,
-    pub(crate) load: Load,
-    pub(crate) stalls: Stalls,
+pub struct Site<C> {
+    /// What is hurt.
+    pub cluster: C,
+    /// What clients do meanwhile.
+    pub load: Load,
+    /// How late this machine is by itself.
+    pub stalls: Stalls,
     /// Faults that came while a busy machine took fewer than 50 submissions a second.
     slow: usize,
     client: Client,
@@ -32,7 +36,10 @@ pub(crate) struct Site<C> {
 }
 
 /// A development cluster on loopback under load: three heads, two agents that only pretend.
-pub(crate) fn open() -> anyhow::Result<Site<Cluster>> {
+///
+/// # Errors
+/// What kept it from starting.
+pub fn open() -> anyhow::Result<Site<Cluster>> {
     let dir = tempfile::Builder::new()
         .prefix("godocker-ledger-")
         .tempdir()?;
@@ -53,7 +60,7 @@ pub(crate) fn open() -> anyhow::Result<Site<Cluster>> {
 
 impl<C> Site<C> {
     /// Puts a cluster under load.
-    pub(crate) fn begin(
+    pub fn begin(
         cluster: C,
         client: Client,
         runtime: Arc<Runtime>,
@@ -76,7 +83,7 @@ impl<C> Site<C> {
     ///
     /// # Errors
     /// If clients submit too slowly on a machine that has no excuse: the run is void.
-    pub(crate) fn before_fault(&mut self) -> anyhow::Result<()> {
+    pub fn before_fault(&mut self) -> anyhow::Result<()> {
         if !self.load.brisk() {
             self.slow += 1;
             ensure!(
@@ -88,7 +95,10 @@ impl<C> Site<C> {
     }
 
     /// The name of the head that leads.
-    pub(crate) fn leader(&self) -> anyhow::Result<String> {
+    ///
+    /// # Errors
+    /// If nobody does in time.
+    pub fn leader(&self) -> anyhow::Result<String> {
         let leads = until("somebody leads", || {
             let client = self.client.clone();
             self.ask(async move { client.leader().await }).map(Some)
@@ -97,7 +107,10 @@ impl<C> Site<C> {
     }
 
     /// Waits until a head that was away has applied what the leader has applied by now.
-    pub(crate) fn caught_up(&self, head: &str) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// If it has not in time.
+    pub fn caught_up(&self, head: &str) -> anyhow::Result<()> {
         let raft = |head: usize| {
             let client = self.client.clone();
             self.ask(async move { client.raft(head).await })
@@ -112,7 +125,7 @@ impl<C> Site<C> {
     }
 
     /// How each head says that it stands.
-    pub(crate) fn standing(&self) -> String {
+    pub fn standing(&self) -> String {
         let heads = 0..self.client.heads().len();
         let asked = heads.map(|head| {
             let client = self.client.clone();
@@ -133,14 +146,20 @@ impl<C> Site<C> {
     }
 
     /// Waits until agents have begun and ended so much more, together.
-    pub(crate) fn worked(&self, lines: usize) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// If they have not in time.
+    pub fn worked(&self, lines: usize) -> anyhow::Result<()> {
         let count = || anyhow::Ok(std::fs::read_to_string(&self.ledger)?.lines().count());
         let goal = count().unwrap_or(0) + lines;
         until("agents work", || Ok((count()? >= goal).then_some(())))
     }
 
     /// Waits for an answer on the runtime's own threads, which may speak from elsewhere.
-    fn ask<T: Send + 'static>(
+    ///
+    /// # Errors
+    /// What the answer says.
+    pub fn ask<T: Send + 'static>(
         &self,
         question: impl Future<Output = anyhow::Result<T>> + Send + 'static,
     ) -> anyhow::Result<T> {
@@ -148,14 +167,76 @@ impl<C> Site<C> {
         self.runtime.block_on(asked)?
     }
 
+    /// The client with which the load speaks to the heads.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Ends the load and judges what it was told.
-    pub(crate) fn close(self, allowed: Allowed) -> anyhow::Result<()> {
-        let account = self.load.stop()?;
-        let (runtime, client) = (&self.runtime, &self.client);
+    ///
+    /// # Errors
+    /// The first promise that was broken.
+    pub fn close(self, allowed: Allowed) -> anyhow::Result<()> {
+        let (_cluster, judge) = self.calm()?;
+        judge.judge(allowed)
+    }
+
+    /// Ends the load; the cluster is judged later.
+    ///
+    /// # Errors
+    /// If a part of the load failed.
+    pub fn calm(self) -> anyhow::Result<(C, Judge)> {
+        let judge = Judge {
+            account: self.load.stop()?,
+            stalls: self.stalls,
+            slow: self.slow,
+            client: self.client,
+            runtime: self.runtime,
+            ledger: self.ledger,
+            _dir: self._dir,
+        };
+        Ok((self.cluster, judge))
+    }
+}
+
+/// What a load was told, to be held against what there is.
+pub struct Judge {
+    account: Account,
+    stalls: Stalls,
+    slow: usize,
+    client: Client,
+    runtime: Arc<Runtime>,
+    ledger: PathBuf,
+    _dir: TempDir,
+}
+
+impl Judge {
+    /// The client with which the load spoke to the heads.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Waits for an answer.
+    ///
+    /// # Errors
+    /// What the answer says.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        question: impl Future<Output = anyhow::Result<T>> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let asked = self.runtime.spawn(question);
+        self.runtime.block_on(asked)?
+    }
+
+    /// Judges.
+    ///
+    /// # Errors
+    /// The first promise that was broken.
+    pub fn judge(&self, allowed: Allowed) -> anyhow::Result<()> {
         let verdict = verdict::judge(
-            runtime,
-            client,
-            &account,
+            &self.runtime,
+            &self.client,
+            &self.account,
             &self.ledger,
             &self.stalls,
             allowed,
@@ -171,12 +252,10 @@ impl<C> Site<C> {
 }
 
 /// A bound in time, asked of a calm machine; a busy one only has to come to an end.
-pub(crate) fn within(
-    what: &str,
-    took: Duration,
-    calm: Duration,
-    stalls: &Stalls,
-) -> anyhow::Result<()> {
+///
+/// # Errors
+/// If it took longer.
+pub fn within(what: &str, took: Duration, calm: Duration, stalls: &Stalls) -> anyhow::Result<()> {
     let bound = if stalls.calm() { calm } else { BUSY };
     ensure!(
         took <= bound,
@@ -187,18 +266,21 @@ pub(crate) fn within(
 }
 
 /// Says how long something took, again and again.
-pub(crate) fn say_times(what: &str, times: &Times) {
+pub fn say_times(what: &str, times: &Times) {
     say(&format!("{what}: {}", times.say()));
 }
 
 /// Says a line.
 #[allow(clippy::print_stderr, reason = "figures for whoever runs the ring")]
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     eprintln!("{line}");
 }
 
 /// How long since then, up to the load's next acknowledgement of a later try.
-pub(crate) fn back_after(load: &Load, struck: Instant) -> anyhow::Result<Duration> {
+///
+/// # Errors
+/// If none comes.
+pub fn back_after(load: &Load, struck: Instant) -> anyhow::Result<Duration> {
     // What the old leader had received when it was struck does not count.
     let sent = struck + Duration::from_millis(5);
     Ok(load.next_told(sent)?.duration_since(struck))

@@ -1,0 +1,190 @@
+//! Every command and every answer.
+
+use model::account::Role;
+use model::assignment::News;
+use model::command::{
+    CancelJobs, CancelResult, Command, CommitPlan, ConfirmLost, CreateJoinToken, DrainNode,
+    InitCluster, MarkNodes, Placement, PutUser, RecordStatus, RedeemJoinToken, Refusal,
+    RegisterNode, Rejection, RemoveNode, Reply, RevokeToken, SetHeadIntent, SetPassword,
+    SubmitJobs, SubmitKey,
+};
+use model::node::{HeadIntent, NodeHealth, NodeRole};
+use model::unit::{Millis, Timestamp};
+use model::{ClusterId, JobId, NodeId};
+
+use crate::book::{Samples, variants};
+use crate::form;
+use crate::parts::{ending, facts, report, spec, started, timings};
+use crate::records::{token, volume};
+
+pub(crate) fn commands(samples: &mut Samples) {
+    let all = variants!(Command: InitCluster, SubmitJobs, CancelJobs, CommitPlan, RecordStatus,
+        ConfirmLost, RegisterNode, MarkNodes, DrainNode, SetHeadIntent, RemoveNode,
+        CreateJoinToken, RedeemJoinToken, PutUser, SetPassword, CreateToken, RevokeToken,
+        PutVolume, RemoveVolume, SetTimings, Expire, RevokeJoinToken);
+    let values = [jobs(), nodes(), accounts()].concat();
+    samples.all(all, &values, &form());
+}
+
+fn jobs() -> Vec<Command> {
+    vec![
+        Command::SubmitJobs(SubmitJobs {
+            by: "alice".into(),
+            key: Some(SubmitKey {
+                key: "night-7".into(),
+                digest: [3; 32],
+            }),
+            specs: vec![spec()],
+        }),
+        Command::CancelJobs(CancelJobs {
+            jobs: vec![JobId(300), JobId(301)],
+            by: "alice".into(),
+            reason: "a mistake".into(),
+            grace: Some(Millis(500)),
+        }),
+        Command::CommitPlan(CommitPlan {
+            placements: vec![Placement {
+                task: JobId(300).task(),
+                node: NodeId(17),
+            }],
+        }),
+        Command::RecordStatus(RecordStatus {
+            reports: vec![
+                (NodeId(17), report(News::Running(started()))),
+                (NodeId(18), report(News::Ended(ending()))),
+            ],
+        }),
+        Command::ConfirmLost(ConfirmLost {
+            job: JobId(300),
+            by: "root".into(),
+        }),
+    ]
+}
+
+fn nodes() -> Vec<Command> {
+    vec![
+        Command::InitCluster(InitCluster {
+            cluster: ClusterId([9; 16]),
+            name: "lab".into(),
+            head_name: "head1".into(),
+            head_key: [1; 32],
+            head_facts: facts(),
+            admin: "admin".into(),
+            admin_password: "$argon2id$x".into(),
+            timings: timings(),
+        }),
+        Command::RegisterNode(RegisterNode {
+            node: NodeId(17),
+            facts: facts(),
+        }),
+        Command::MarkNodes(MarkNodes {
+            nodes: vec![(NodeId(17), NodeHealth::Lost)],
+        }),
+        Command::DrainNode(DrainNode {
+            node: NodeId(17),
+            reason: Some("new fans".into()),
+        }),
+        Command::SetHeadIntent(SetHeadIntent {
+            node: NodeId(17),
+            intent: HeadIntent::Learner,
+        }),
+        Command::RemoveNode(RemoveNode { node: NodeId(17) }),
+        Command::CreateJoinToken(CreateJoinToken {
+            id: model::account::TokenId("jt".into()),
+            hash: [4; 32],
+            role: NodeRole::Agent,
+            by: "admin".into(),
+            expires_at: Timestamp(1_700_000_000_000),
+        }),
+        Command::RedeemJoinToken(RedeemJoinToken {
+            id: model::account::TokenId("jt".into()),
+            hash: [4; 32],
+            key_hash: [5; 32],
+            name: "node7".into(),
+            facts: facts(),
+        }),
+        Command::RevokeJoinToken(model::account::TokenId("jt".into())),
+        Command::SetTimings(timings()),
+        Command::PutVolume(volume()),
+        Command::RemoveVolume("genomes".into()),
+        Command::Expire,
+    ]
+}
+
+fn accounts() -> Vec<Command> {
+    vec![
+        Command::PutUser(PutUser {
+            name: "alice".into(),
+            role: Role::Operator,
+            unix_ids: Some((1_001, 1_002)),
+            disabled: true,
+        }),
+        Command::SetPassword(SetPassword {
+            user: "alice".into(),
+            password: "$argon2id$y".into(),
+            one_time: true,
+            replaces: Some("$argon2id$x".into()),
+        }),
+        Command::CreateToken(token()),
+        Command::RevokeToken(RevokeToken {
+            id: model::account::TokenId("tk".into()),
+            user: Some("alice".into()),
+        }),
+    ]
+}
+
+pub(crate) fn replies(samples: &mut Samples) {
+    let all = variants!(Reply: Done, Submitted, Cancelled, Planned, Joined, Expired, Rejected);
+    let replies = [
+        Reply::Done,
+        Reply::Submitted {
+            first: JobId(300),
+            count: 2,
+            replayed: true,
+        },
+        Reply::Cancelled(vec![(JobId(300), CancelResult::Stopping)]),
+        Reply::Planned {
+            accepted: 3,
+            refused: vec![(JobId(300).task(), Refusal::NoRoom)],
+        },
+        Reply::Joined(NodeId(17)),
+        Reply::Expired(5),
+        Reply::Rejected(Rejection::BadToken),
+    ];
+    samples.all(all, &replies, &form());
+    let all = variants!(Rejection: NotFound, Conflict, Limit, Forbidden, BadToken, Invalid,
+        WrongTime);
+    let what = || "node 12".to_owned();
+    let rejections = [
+        Rejection::NotFound { what: what() },
+        Rejection::Conflict { what: what() },
+        Rejection::Limit {
+            name: "jobs".into(),
+            limit: 10_000,
+        },
+        Rejection::Forbidden { what: what() },
+        Rejection::BadToken,
+        Rejection::Invalid {
+            field: "name".into(),
+            message: "too long".into(),
+        },
+        Rejection::WrongTime { what: what() },
+    ];
+    samples.all(all, &rejections, &form());
+    let all = variants!(CancelResult: Ended, Stopping, AlreadyEnded, NotFound);
+    let results = [
+        CancelResult::Ended,
+        CancelResult::Stopping,
+        CancelResult::AlreadyEnded,
+        CancelResult::NotFound,
+    ];
+    samples.all(all, &results, &form());
+    let all = variants!(Refusal: NotPending, NodeUnavailable, NoRoom, WrongRuntime);
+    let refusals = [
+        Refusal::NotPending,
+        Refusal::NodeUnavailable,
+        Refusal::NoRoom,
+        Refusal::WrongRuntime,
+    ];
+    samples.all(all, &refusals, &form());
+}

@@ -1,0 +1,277 @@
+//! Every record, the key that it lies under, and every event.
+
+use std::sync::Arc;
+
+use model::account::{JoinToken, Role, Token, TokenId, User};
+use model::change::{Event, EventKind};
+use model::job::{EndedJob, Job, Outcome, Phase, TaskState};
+use model::ledger::LedgerLine;
+use model::node::{HeadIntent, Node, NodeHealth, NodeRole};
+use model::policy::{EarlierLeases, Policy, Volume};
+use model::state::{Meta, SubmitRecord};
+use model::unit::{Millis, Timestamp};
+use model::{ClusterId, JobId, LogIndex, NodeId, RecordKey, Table};
+
+use crate::book::{Form, Samples, variants};
+use crate::form;
+use crate::parts::{attempt, attempt_end, attempt_id, cancel, facts, resources, spec, timings};
+
+pub(crate) fn token() -> Token {
+    Token {
+        id: TokenId("tk".into()),
+        hash: [6; 32],
+        user: "alice".into(),
+        label: "laptop".into(),
+        created_at: Timestamp(1_700_000_000_000),
+        expires_at: Timestamp(1_700_000_900_000),
+    }
+}
+
+pub(crate) fn volume() -> Volume {
+    Volume {
+        name: "genomes".into(),
+        host_path: "/srv/genomes".into(),
+        mount_path: "/data/genomes".into(),
+        writable: true,
+    }
+}
+
+fn job(task: TaskState) -> Job {
+    Job {
+        id: JobId(300),
+        owner: "alice".into(),
+        submitted_at: Timestamp(1_700_000_000_000),
+        // It has a record of its own.
+        spec: Arc::default(),
+        cancel: Some(cancel()),
+        task,
+        past: vec![attempt_end()],
+    }
+}
+
+fn node() -> Node {
+    Node {
+        id: NodeId(17),
+        name: "node17".into(),
+        role: NodeRole::Head,
+        joined_at: Timestamp(1_700_000_000_000),
+        facts: facts(),
+        health: NodeHealth::Suspect,
+        health_since: Timestamp(1_700_000_000_500),
+        drain: Some("new fans".into()),
+        intent: HeadIntent::Voter,
+        key_hash: [7; 32],
+    }
+}
+
+/// Of each table, and of what is kept beside the state.
+pub(crate) fn records(samples: &mut Samples) {
+    for table in Table::ALL {
+        record(samples, table);
+    }
+    let ended = EndedJob {
+        id: JobId(300),
+        owner: "alice".into(),
+        submitted_at: Timestamp(1_700_000_000_000),
+        ended_at: Timestamp(1_700_000_010_000),
+        spec: Arc::new(spec()),
+        cancel: Some(cancel()),
+        outcome: Outcome::Cancelled,
+        attempts: vec![attempt_end()],
+    };
+    samples.put("ended_job", &ended, &form());
+    let line = LedgerLine {
+        attempt: attempt_id(),
+        owner: "alice".into(),
+        asked: resources(),
+        image: "registry/bwa:1".into(),
+        submitted_at: Timestamp(1_700_000_000_000),
+        end: attempt_end(),
+    };
+    samples.put("ledger", &line, &form());
+}
+
+fn record(samples: &mut Samples, table: Table) {
+    let name = table.name();
+    match table {
+        Table::Meta => {
+            let meta = Meta {
+                cluster: ClusterId([9; 16]),
+                name: "lab".into(),
+                next_job: 301,
+                now: Timestamp(1_700_000_000_000),
+            };
+            samples.put(name, &meta, &form());
+        }
+        Table::Policy => {
+            let policy = Policy {
+                timings: timings(),
+                earlier: Some(EarlierLeases {
+                    lost_after: Millis(75_000),
+                    until: Timestamp(1_700_000_075_000),
+                }),
+            };
+            samples.put(name, &policy, &form());
+        }
+        Table::User => {
+            let user = User {
+                name: "alice".into(),
+                role: Role::Admin,
+                password: "$argon2id$x".into(),
+                one_time: true,
+                unix_ids: Some((1_001, 1_002)),
+                disabled: true,
+                created_at: Timestamp(1_700_000_000_000),
+            };
+            samples.put(name, &user, &form());
+        }
+        Table::Token => samples.put(name, &token(), &form()),
+        Table::JoinToken => {
+            let token = JoinToken {
+                id: TokenId("jt".into()),
+                hash: [4; 32],
+                role: NodeRole::Agent,
+                by: "admin".into(),
+                expires_at: Timestamp(1_700_000_000_000),
+                used: Some((NodeId(17), [5; 32])),
+            };
+            samples.put(name, &token, &form());
+        }
+        Table::Volume => samples.put(name, &volume(), &form()),
+        Table::Node => samples.put(name, &node(), &form()),
+        Table::Spec => samples.put(name, &spec(), &form()),
+        Table::Job => jobs(samples, name),
+        Table::SubmitKey => {
+            let used = SubmitRecord {
+                at: Timestamp(1_700_000_000_000),
+                first: JobId(300),
+                count: 2,
+                digest: [3; 32],
+            };
+            samples.put(name, &used, &form());
+        }
+    }
+}
+
+fn jobs(samples: &mut Samples, name: &str) {
+    let pending = TaskState::Pending {
+        since: Timestamp(1_700_000_000_000),
+        not_before: Timestamp(1_700_000_001_000),
+    };
+    let mut placed = attempt();
+    placed.phase = Phase::Placed;
+    let tasks = [pending, TaskState::Live(placed), TaskState::Live(attempt())];
+    let all = variants!(TaskState: Pending, Live);
+    samples.all(all, &tasks, &form());
+    let phases = tasks.iter().filter_map(|task| match task {
+        TaskState::Live(attempt) => Some(attempt.phase.clone()),
+        TaskState::Pending { .. } => None,
+    });
+    let phases: Vec<Phase> = phases.collect();
+    samples.all(variants!(Phase: Placed, Running), &phases, &form());
+    for (number, task) in (1..).zip(tasks) {
+        samples.put(&format!("{name}.{number}"), &job(task), &form());
+    }
+}
+
+/// Keys say their table by the first bytes of the database's key, which is not ours.
+pub(crate) fn keys(samples: &mut Samples) {
+    let all = variants!(RecordKey: Meta, Policy, User, Token, JoinToken, Volume, Node, Spec, Job,
+        SubmitKey);
+    let keys = [
+        RecordKey::Meta,
+        RecordKey::Policy,
+        RecordKey::User("alice".into()),
+        RecordKey::Token(TokenId("tk".into())),
+        RecordKey::JoinToken(TokenId("jt".into())),
+        RecordKey::Volume("genomes".into()),
+        RecordKey::Node(NodeId(17)),
+        RecordKey::Spec(JobId(300)),
+        RecordKey::Job(JobId(301)),
+        RecordKey::SubmitKey("alice".into(), "night-7".into()),
+    ];
+    let form = Form {
+        encode: |key: &RecordKey| [key.table().name().as_bytes(), b"=", &key.bytes()].concat(),
+        decode: |bytes| {
+            let at = bytes.iter().position(|byte| *byte == b'=').unwrap();
+            let named = |table: &Table| table.name().as_bytes() == &bytes[..at];
+            let table = Table::ALL.into_iter().find(named).ok_or("no such table")?;
+            RecordKey::parse(table, &bytes[at + 1..]).map_err(|why| why.to_string())
+        },
+    };
+    samples.all(all, &keys, &form);
+}
+
+pub(crate) fn events(samples: &mut Samples) {
+    let all = variants!(EventKind: JobsSubmitted, CancelRequested, AttemptPlaced, AttemptStarted,
+        AttemptEnded, JobEnded, NodeJoined, NodeHealth, NodeDrain, NodeRemoved);
+    let kinds = [of_jobs(), of_nodes()].concat();
+    samples.all(all, &kinds, &form());
+    let event = Event {
+        index: LogIndex(500),
+        at: Timestamp(1_700_000_000_000),
+        kinds,
+    };
+    samples.put("event", &event, &form());
+}
+
+fn of_jobs() -> Vec<EventKind> {
+    let (job, node) = (JobId(300), NodeId(17));
+    vec![
+        EventKind::JobsSubmitted {
+            owner: "alice".into(),
+            first: job,
+            count: 2,
+        },
+        EventKind::CancelRequested {
+            job,
+            owner: "alice".into(),
+            by: "root".into(),
+        },
+        EventKind::AttemptPlaced {
+            attempt: attempt_id(),
+            owner: "alice".into(),
+            node,
+        },
+        EventKind::AttemptStarted {
+            attempt: attempt_id(),
+            owner: "alice".into(),
+            node,
+        },
+        EventKind::AttemptEnded {
+            attempt: attempt_id(),
+            owner: "alice".into(),
+            node,
+            outcome: Outcome::Failed,
+            code: Some(7),
+            requeued: true,
+        },
+        EventKind::JobEnded {
+            job,
+            owner: "alice".into(),
+            outcome: Outcome::TimedOut,
+        },
+    ]
+}
+
+fn of_nodes() -> Vec<EventKind> {
+    let node = NodeId(17);
+    vec![
+        EventKind::NodeJoined {
+            node,
+            name: "node17".into(),
+        },
+        EventKind::NodeHealth {
+            node,
+            health: NodeHealth::Up,
+        },
+        EventKind::NodeDrain {
+            node,
+            reason: Some("new fans".into()),
+        },
+        EventKind::NodeRemoved {
+            node,
+            name: "node17".into(),
+        },
+    ]
+}
