@@ -58,6 +58,15 @@ pub enum AgentError {
         /// What is wrong.
         why: &'static str,
     },
+    /// Something could not be written for want of room.
+    #[error("there is no room left in {path}")]
+    NoRoom {
+        /// The directory.
+        path: PathBuf,
+        /// What could not be written.
+        #[source]
+        source: Box<AgentError>,
+    },
     /// An operation of the system failed.
     #[error("{what}")]
     Io {
@@ -83,6 +92,7 @@ impl AgentError {
             | AgentError::Taken { .. }
             | AgentError::NoNode { .. }
             | AgentError::Refused { .. }
+            | AgentError::NoRoom { .. }
             | AgentError::BadJoinToken { .. } => false,
         }
     }

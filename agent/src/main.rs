@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agent::config::{self, Config};
 use agent::peer::room;
-use agent::{birth, check, dev, identity, peer, shim, telemetry};
+use agent::{AgentError, birth, check, dev, identity, peer, shim, telemetry};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use model::policy::Timings;
@@ -192,7 +192,7 @@ async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<Ende
     };
     match peer::run(config, ready, stop_signal()?).await {
         Ok(()) => Ok(Ended::With(ExitCode::SUCCESS)),
-        Err(error) if error.is_of_storage() && room::is_gone(&dir) => {
+        Err(error @ AgentError::NoRoom { .. }) => {
             tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "ended");
             tokio::select! {
                 () = room::wait(&dir) => Ok(Ended::Anew),

@@ -53,6 +53,16 @@ pub async fn run(
     ready: impl FnOnce(),
     stop: impl Future<Output = ()>,
 ) -> Result<(), AgentError> {
+    let dir = config.node.data_dir.clone();
+    let ended = serve_node(config, ready, stop).await;
+    ended.map_err(|error| room::judge(error, &dir))
+}
+
+async fn serve_node(
+    config: Config,
+    ready: impl FnOnce(),
+    stop: impl Future<Output = ()>,
+) -> Result<(), AgentError> {
     let dir = DataDir(config.node.data_dir.clone());
     if !dir.is_taken() {
         return Err(AgentError::NoNode { path: dir.0 });
@@ -106,6 +116,8 @@ pub async fn run(
         Some(error) = failures.recv() => Err(AgentError::Journal(error)),
         Some(task) = tasks.join_next() => Err(task_ended(task)),
     };
+    // Before the databases give back what they had set aside.
+    let ended = ended.map_err(|error| room::judge(error, &config.node.data_dir));
     tracing::info!("ending");
     end_api.send_replace(true);
     if let Some(head) = &head {

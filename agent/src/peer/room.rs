@@ -9,12 +9,18 @@ use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
 
+use crate::error::AgentError;
+
 /// How often the disk is asked: at full speed the log writes a few hundred mebibytes meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often a head with little room lets another one lead, at the most: all may have little.
 const HAND_ON_EVERY: Duration = Duration::from_secs(30);
-/// With less than this a node cannot start: RocksDB sets aside so much for what it writes next.
-const START_MIB: u64 = 64;
+/// With less than this left, something did not fit: RocksDB writes files of so much at once.
+const GONE_MIB: u64 = 64;
+/// With less than this a node does not start: RocksDB sets aside for each of its two databases what
+/// it writes ahead, and writes down what was written ahead before. Much of it is free again when
+/// the node has ended.
+const START_MIB: u64 = 160;
 
 /// Tells the log whenever less than the reserve is left, and when there is room again; for ever.
 pub(super) async fn watch(reserve_mib: u64, dir: PathBuf, raft: raft::Handle) {
@@ -45,18 +51,23 @@ pub(super) async fn watch(reserve_mib: u64, dir: PathBuf, raft: raft::Handle) {
     }
 }
 
-/// Whether so little is left that a node which has ended ended for that reason.
-pub fn is_gone(dir: &Path) -> bool {
-    free_mib(dir).is_some_and(|free| free < START_MIB)
+/// Says of a failure that it is for want of room, if so little is left at this moment.
+pub(super) fn judge(error: AgentError, dir: &Path) -> AgentError {
+    let gone = error.is_of_storage() && free_mib(dir).is_some_and(|free| free < GONE_MIB);
+    if gone {
+        AgentError::NoRoom {
+            path: dir.to_owned(),
+            source: Box::new(error),
+        }
+    } else {
+        error
+    }
 }
 
 /// Waits until a node can start.
 pub async fn wait(dir: &Path) {
-    tracing::error!(
-        dir = %dir.display(),
-        "there is no room left; going on when there are {START_MIB} MiB"
-    );
-    while is_gone(dir) {
+    tracing::error!(dir = %dir.display(), "going on when there are {START_MIB} MiB");
+    while free_mib(dir).is_none_or(|free| free < START_MIB) {
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tests::cluster::until;
 use tests::power::grid::{Grid, Sizes, open};
 use tests::weather::site::{Site, say, within};
@@ -23,10 +23,28 @@ const LITTLE: u64 = 128 << 20;
 fn full_disks_cost_no_job_and_heads_go_on_when_there_is_room() -> anyhow::Result<()> {
     let mut site = open(SIZES)?;
     site.before_fault()?;
-    let head = one_has_little(&site)?;
-    one_is_full(&mut site, &head)?;
-    nobody_has_room(&mut site)?;
+    let head = one_has_little(&site).with_context(|| words(&site))?;
+    let full = one_is_full(&mut site, &head);
+    full.with_context(|| words(&site))?;
+    let refused = nobody_has_room(&mut site);
+    refused.with_context(|| words(&site))?;
     site.close(Allowed::default())
+}
+
+/// How every head stands, and what it said last.
+fn words(site: &Site<Grid>) -> String {
+    let words = site.cluster.heads().into_iter().map(|head| {
+        let free = site.cluster.disk(&head).and_then(|disk| disk.free());
+        format!(
+            "{head}, {free:?} bytes free:\n{}",
+            site.cluster.last_words(&head)
+        )
+    });
+    format!(
+        "{}\n{}",
+        site.standing(),
+        words.collect::<Vec<_>>().join("\n")
+    )
 }
 
 /// The leader's disk has little room: somebody else leads, and jobs are taken.
@@ -37,6 +55,7 @@ fn one_has_little(site: &Site<Grid>) -> anyhow::Result<String> {
         Ok((site.leader()? != head).then_some(()))
     })?;
     site.load.next_told(Instant::now())?;
+    say("little room on the leader's disk -> another one leads");
     Ok(head)
 }
 
@@ -59,6 +78,7 @@ fn one_is_full(site: &mut Site<Grid>, head: &str) -> anyhow::Result<()> {
             .contains("there is no room left");
         Ok((said && !answers(site)).then_some(()))
     })?;
+    say("no room on a head's disk -> it stands aside");
     site.before_fault()?;
     let pid = site.cluster.cluster.node(head)?.pid;
     site.cluster.disk(head)?.make_room()?;
