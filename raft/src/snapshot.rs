@@ -2,8 +2,8 @@
 //!
 //! A snapshot is a RocksDB checkpoint: a directory that shares the tables' immutable files. What
 //! it contains is read from the copy itself, never from the tables that move on meanwhile. The
-//! newest is kept; an older one goes when nobody sends it any more. One that turns out to be damaged
-//! is never sent: another one is made.
+//! newest is kept; an older one goes when nobody sends it any more. One that turns out to be
+//! damaged is never sent: another one is made.
 
 pub(crate) mod transfer;
 

@@ -61,10 +61,10 @@ fn fail(site: &mut Site<Grid>, head: &str, kind: &str) -> anyhow::Result<usize> 
         .map_err(|_| anyhow::anyhow!("asking panicked"))?;
     let words = site.cluster.last_words(head);
     let late = made.iter().filter(|(_, asked)| *asked > struck).count();
+    let (millis, before) = (took.as_millis(), made.len() - late);
     say(&format!(
-        "the disk of the head that {kind} failed -> it ended: {} ms; {} accounts before, {late} after",
-        took.as_millis(),
-        made.len() - late
+        "the disk of the head that {kind} failed -> it ended: {millis} ms; \
+         {before} accounts before, {late} after"
     ));
     within(
         "the end of a head whose disk fails",

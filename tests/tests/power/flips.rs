@@ -55,12 +55,12 @@ fn a_bit_that_turns_over_is_refused_by_name_and_the_head_replaced() -> anyhow::R
 
 fn follower(site: &Site<Grid>) -> anyhow::Result<String> {
     let leader = site.leader()?;
-    let others = site
+    let mut others = site
         .cluster
         .heads()
         .into_iter()
         .filter(|head| *head != leader);
-    others.last().context("a follower")
+    others.next().context("a follower")
 }
 
 /// Waits until no job is live and the leader's snapshot is so young that it is the one which a new

@@ -1,5 +1,5 @@
-//! A whole snapshot of each version, as RocksDB's files. It can be installed for ever, and says what
-//! it always said. The bytes of each kind of record in it are in `raft/model/golden`.
+//! A whole snapshot of each version, as RocksDB's files. It can be installed for ever, and says
+//! what it always said. The bytes of each kind of record in it are in `raft/model/golden`.
 
 use std::fs;
 use std::ops::ControlFlow;
