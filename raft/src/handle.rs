@@ -28,7 +28,7 @@ use crate::network::client::Factory;
 use crate::network::peers::Peers;
 use crate::network::serve;
 use crate::table_store::TableStore;
-use crate::types::Raft;
+use crate::types::{LogId, Raft};
 
 pub(crate) type Metrics = openraft::RaftMetrics<crate::types::TypeConfig>;
 
@@ -281,7 +281,7 @@ impl Handle {
     }
 }
 
-fn open(
+pub(crate) fn open(
     config: &Config,
     failed: watch::Sender<Option<RaftError>>,
 ) -> Result<(LogStore, TableStore), RaftError> {
@@ -298,24 +298,30 @@ fn open(
     };
     let tables = TableStore::open(&tables_dir, config.faults.clone(), false)?;
     let log = LogStore::open(&config.dir, opening(tables.durable()))?;
-    let applied = tables.view().applied.last.map(|last| last.index);
-    let copied = tables
-        .snapshots()
-        .newest()
-        .and_then(|(meta, _)| meta.last_log_id);
-    let held = applied.max(copied.map(|last| last.index));
-    if let Some(purged) = log.purged()
-        && held < Some(purged.index)
+    let index = |at: Option<LogId>| at.map(|at| at.index);
+    let applied = index(tables.view().applied.last);
+    let newest = tables.snapshots().newest();
+    let copied = newest.and_then(|(meta, _)| index(meta.last_log_id));
+    let (held, purged) = (applied.max(copied), index(log.purged()));
+    if let Some(purged) = purged
+        && held < Some(purged)
     {
-        let what = format!("the state up to entry {}; it has {held:?}", purged.index);
+        let what = format!("the state up to entry {purged}; it has {held:?}");
         return Err(RaftError::Lost {
             path: config.dir.join("tables"),
             what,
         });
     }
-    // A snapshot that was unusable is gone: without a new one, whoever lacks the entries that are
-    // purged could never be helped.
-    if copied.map(|last| last.index) < log.purged().map(|last| last.index) {
+    // A log that ends before what is applied will be purged up to there: a snapshot was installed,
+    // and a crash came before anything else.
+    let purged = if index(log.last()) < applied {
+        applied
+    } else {
+        purged
+    };
+    // A snapshot that was unusable is gone, or was not copied before the crash: without a new one,
+    // whoever lacks the entries that are purged could never be helped, and openraft does not start.
+    if copied < purged {
         let built = tables.snapshots().build(&tables.view().db);
         built.map_err(|error| crate::database::storage(&tables_dir, error))?;
     }

@@ -114,6 +114,11 @@ impl LogStore {
         self.cache().purged
     }
 
+    /// The last entry.
+    pub(crate) fn last(&self) -> Option<LogId> {
+        self.cache().last
+    }
+
     /// Whether another head's instance is the one that was first met; remembers it durably if it
     /// is the first.
     pub(crate) async fn knows(&self, node: u64, instance: [u8; 16]) -> io::Result<bool> {

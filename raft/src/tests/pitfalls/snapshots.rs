@@ -7,14 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::JobId;
+use model::{JobId, NodeId};
 use openraft::RaftSnapshotBuilder;
 use openraft::storage::RaftStateMachine;
 
 use super::super::stores::{
-    Switch, apply, cancel, close, command, entries, entry, files, flip, image, log_id, open_tables,
-    submit, users,
+    Switch, append, apply, cancel, close, command, entries, entry, failures, files, flip, image,
+    log_id, open_log, open_tables, submit, users,
 };
+use crate::config::Config;
 use crate::disk::{DiskPoint, Faults};
 use crate::snapshot::Snapshot;
 use crate::table_store::{TableStore, load};
@@ -193,4 +194,33 @@ async fn job_ids_are_not_reused_behind_a_snapshot() {
         let ended = crate::table_store::history::ended_job(&view, id).unwrap();
         assert_eq!(ended.map(|job| job.id), Some(id));
     }
+}
+
+/// S9: a crash between the moment at which an installed snapshot counts and the copy that is kept
+/// of it. The log ends before what is applied, so it is purged up to there; a head that then has an
+/// older snapshot only, or none, could help nobody.
+#[tokio::test]
+async fn a_head_that_crashed_in_an_installation_has_a_snapshot_of_what_it_installed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open_log(dir.path()).unwrap();
+    append(&log, entries(1, 0, 5)).await.unwrap();
+    close(move || log.close()).await;
+    let mut tables = open_tables(dir.path()).unwrap();
+    apply(&tables, entries(1, 0, 3)).await.unwrap();
+    tables.build_snapshot().await.unwrap();
+    apply(&tables, entries(1, 4, 40)).await.unwrap();
+    close(move || tables.close()).await;
+    let config = Config {
+        node: NodeId(1),
+        dir: dir.path().to_owned(),
+        ..Config::default()
+    };
+    let (log, tables) = crate::handle::open(&config, failures()).unwrap();
+    let (meta, _) = tables.snapshots().newest().unwrap();
+    assert_eq!(meta.last_log_id, Some(log_id(1, 40)));
+    close(move || {
+        tables.close();
+        log.close();
+    })
+    .await;
 }
