@@ -119,6 +119,11 @@ impl LogStore {
         self.cache().last
     }
 
+    /// Whether the entry at this index was removed from the front.
+    pub(crate) fn has_purged(&self, index: u64) -> bool {
+        index < cache::next(self.purged().as_ref())
+    }
+
     /// Whether another head's instance is the one that was first met; remembers it durably if it
     /// is the first.
     pub(crate) async fn knows(&self, node: u64, instance: [u8; 16]) -> io::Result<bool> {
@@ -242,13 +247,21 @@ impl RaftLogReader<TypeConfig> for LogStore {
         }
     }
 
+    /// Replication asks here. What is purged is not skipped: entries that do not follow what the
+    /// peer has must not be sent, and an error would end this head. It gets nothing, and the
+    /// stream that asked ends (see [`LogStore::has_purged`]).
     async fn limited_get_log_entries(
         &mut self,
         start: u64,
         end: u64,
     ) -> Result<Vec<Entry>, io::Error> {
-        self.next_entries(start, end, limits::APPEND_BYTES_MAX)
-            .await
+        let entries = self
+            .next_entries(start, end, limits::APPEND_BYTES_MAX)
+            .await?;
+        let follows = entries
+            .first()
+            .is_some_and(|first| first.log_id.index == start);
+        Ok(if follows { entries } else { Vec::new() })
     }
 
     async fn entries_stream<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(

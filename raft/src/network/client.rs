@@ -21,6 +21,7 @@ use super::message::Request;
 use super::peers::{AskError, Peers, Urgency};
 use crate::disk::io_error;
 use crate::limits;
+use crate::log_store::{LogStore, cache};
 use crate::snapshot::Snapshot;
 use crate::snapshot::transfer::{self, Chunk, Reader};
 use crate::types::{TypeConfig, Vote};
@@ -175,7 +176,8 @@ impl RaftNetworkV2<TypeConfig> for Client {
                 .begin(&Request::StreamAppend, option.soft_ttl())
                 .await?;
             let sent = Arc::new(AtomicU64::new(0));
-            let pump = tokio::spawn(pump(input, stream.sender, sent.clone()));
+            let log = self.peers.log().clone();
+            let pump = tokio::spawn(pump(log, input, stream.sender, sent.clone()));
             let answers = Answers {
                 receiver: stream.receiver,
                 sent,
@@ -253,7 +255,7 @@ impl RaftNetworkV2<TypeConfig> for Client {
 }
 
 /// Sends requests as they come. A failure shows as the end of the answers.
-async fn pump<S>(mut input: S, mut sender: FrameSender, sent: Arc<AtomicU64>)
+async fn pump<S>(log: LogStore, mut input: S, mut sender: FrameSender, sent: Arc<AtomicU64>)
 where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin,
 {
@@ -263,10 +265,22 @@ where
             tracing::debug!(%error, "appending to a peer ended");
             return;
         }
+        if is_stuck(&log, &request) {
+            tracing::debug!("what a peer lacks is purged; it needs a snapshot");
+            break;
+        }
     }
     if let Err(error) = sender.finish() {
         tracing::debug!(%error, "appending to a peer ended");
     }
+}
+
+/// Whether a stream cannot go on: what follows its last request is purged. openraft asks for it
+/// when the stream goes on after it has decided to send a snapshot instead (it purges what no
+/// stream needs that it knows of). It looks at what it has decided when the stream ends, and only
+/// then.
+pub(crate) fn is_stuck(log: &LogStore, request: &AppendEntriesRequest<TypeConfig>) -> bool {
+    request.entries.is_empty() && log.has_purged(cache::next(request.prev_log_id.as_ref()))
 }
 
 struct Answers {

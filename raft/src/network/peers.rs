@@ -70,6 +70,11 @@ impl Peers {
         })
     }
 
+    /// The log of this head.
+    pub(crate) fn log(&self) -> &LogStore {
+        &self.log
+    }
+
     /// A connection to a head, within a time. What is begun goes on when the time is over.
     pub(crate) async fn connection(
         self: &Arc<Self>,

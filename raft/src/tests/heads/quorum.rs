@@ -1,6 +1,7 @@
 //! Three heads agree: one leader, one hop, nothing without a quorum.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use model::log::{Log, LogError};
@@ -10,6 +11,7 @@ use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
 use tokio::time::Instant;
 
 use super::{Heads, soon};
+use crate::disk::{DiskPoint, Faults};
 use crate::handle::Role;
 use crate::network::message::{Hello, Proposed, Request, Welcome};
 use crate::tests::stores::{self, entries, log_id, user, users};
@@ -79,6 +81,42 @@ async fn what_a_follower_is_asked_goes_one_hop_and_no_further() {
     );
     heads.converged().await;
     assert_eq!(users(&follower.read()), [1]);
+}
+
+/// A head whose tables stand still has what was acknowledged in its log, and not in its state.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_barrier_waits_until_what_was_acknowledged_is_applied() {
+    let tables = Arc::new(Mutex::new(()));
+    let held = tables.clone();
+    let faults = Faults::new(move |point| {
+        if point == DiskPoint::TablesWrite {
+            drop(held.lock().unwrap());
+        }
+        Ok(())
+    });
+    let heads = Heads::none().with_faults(2, faults).started(3).await;
+    let leader = heads.leader().await;
+    let to_first = heads.handle(leader).transfer_leadership(Some(NodeId(1)));
+    soon(to_first).await.unwrap();
+    heads.converged().await;
+    let (hold, wait) = mpsc::channel::<()>();
+    let (tell, holds) = mpsc::channel();
+    let holder = std::thread::spawn(move || {
+        let _held = tables.lock().unwrap();
+        tell.send(()).unwrap();
+        // Until the test lets go, or has failed.
+        let _ = wait.recv();
+    });
+    holds.recv().unwrap();
+    let applied = heads.propose(1, user("user-1")).await.unwrap();
+    let behind = heads.handle(2);
+    let early = tokio::time::timeout(Duration::from_millis(300), behind.barrier()).await;
+    assert!(early.is_err(), "answered before it was applied: {early:?}");
+    drop(hold);
+    let seen = soon(behind.barrier()).await.unwrap();
+    assert!(seen >= applied.index);
+    assert_eq!(users(&behind.read()), [1]);
+    holder.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

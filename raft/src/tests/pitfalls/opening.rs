@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use openraft::RaftLogReader;
+use openraft::raft::AppendEntriesRequest;
 use openraft::storage::RaftLogStorage;
 
 use super::super::stores::{
@@ -12,6 +13,8 @@ use super::super::stores::{
 use crate::database::{Database, Kind, WriteBatch};
 use crate::error::RaftError;
 use crate::log_store::LogStore;
+use crate::network::client::is_stuck;
+use crate::types::TypeConfig;
 
 async fn closed(log: LogStore) {
     close(move || log.close()).await;
@@ -161,6 +164,79 @@ async fn entries_that_would_leave_a_hole_are_refused() {
     closed(log).await;
     let after = open_log(dir.path()).unwrap();
     assert_eq!(indexes(&after).await, [10, 11]);
+}
+
+/// S10: what follows a purge is not taken for what was asked for.
+#[tokio::test]
+async fn replication_gets_nothing_where_the_log_is_purged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = open_log(dir.path()).unwrap();
+    append(&log, entries(1, 0, 20)).await.unwrap();
+    log.purge(log_id(1, 9)).await.unwrap();
+    let asked = [
+        (5, 15, Vec::new()),
+        (9, 15, Vec::new()),
+        (9, 10, Vec::new()),
+        (10, 13, vec![10, 11, 12]),
+        (20, 30, vec![20]),
+    ];
+    for (start, end, expected) in asked {
+        let found = log.limited_get_log_entries(start, end).await.unwrap();
+        let found: Vec<u64> = found.iter().map(|entry| entry.log_id.index).collect();
+        assert_eq!(found, expected, "{start}..{end}");
+    }
+    // Whoever reads the whole log gets what is left of it.
+    let rest = log.try_get_log_entries(5..13).await.unwrap();
+    assert_eq!(rest.first().map(|entry| entry.log_id.index), Some(10));
+
+    let request = |prev: u64, entries| AppendEntriesRequest::<TypeConfig> {
+        vote: vote(1),
+        prev_log_id: Some(log_id(1, prev)),
+        leader_commit: None,
+        entries,
+    };
+    assert!(is_stuck(&log, &request(8, Vec::new())));
+    assert!(!is_stuck(&log, &request(9, Vec::new())));
+    assert!(!is_stuck(&log, &request(8, entries(1, 9, 9))));
+}
+
+/// S10: also while it is being purged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_under_a_reader_leaves_no_hole_in_what_it_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open_log(dir.path()).unwrap();
+    append(&log, entries(1, 0, 400)).await.unwrap();
+    let mut purger = log.clone();
+    let purging = tokio::spawn(async move {
+        for upto in (0..400).step_by(10) {
+            purger.purge(log_id(1, upto)).await.unwrap();
+        }
+    });
+    let mut reader = log.clone();
+    let (mut whole, mut nothing) = (0, 0);
+    while !purging.is_finished() || nothing == 0 {
+        let start = reader.purged().map_or(0, |last| last.index + 1);
+        let found = reader.limited_get_log_entries(start, 401).await.unwrap();
+        match found.first() {
+            Some(first) => {
+                assert_eq!(first.log_id.index, start);
+                whole += 1;
+            }
+            None => nothing += 1,
+        }
+        if purging.is_finished() {
+            assert!(
+                reader
+                    .limited_get_log_entries(5, 401)
+                    .await
+                    .unwrap()
+                    .is_empty()
+            );
+            nothing += 1;
+        }
+    }
+    purging.await.unwrap();
+    assert!(whole > 0);
 }
 
 /// S10.
