@@ -41,6 +41,8 @@ pub enum Action {
     Prepare,
     /// Start it.
     Start,
+    /// Wait until every earlier attempt of the task is gone.
+    Wait,
     /// Write down that it runs, and report it.
     NoteRunning(Started),
     /// Wait for its end, copying its output; signal it if its end was asked for.
@@ -88,7 +90,7 @@ pub fn step(progress: &Progress, seen: Option<&Stage>, stop: Option<StopCause>) 
         (Progress::Accepted, Some(Stage::Running(started))) => Action::NoteRunning(started.clone()),
         (Progress::Running(_), Some(Stage::Running(_))) => Action::Watch,
         (Progress::Running(running), None | Some(Stage::Created)) => {
-            Action::Conclude(vanished(&running.started, stop))
+            Action::Conclude(vanished(Some(&running.started), stop))
         }
     }
 }
@@ -125,6 +127,36 @@ pub struct Tries {
     pub why: String,
 }
 
+/// Begins nothing while an earlier attempt of the same task is not seen gone: its kill may hang,
+/// and then the task would run twice on one node.
+pub fn or_wait(action: Action, earlier_remain: bool) -> Action {
+    match action {
+        Action::Prepare | Action::Start if earlier_remain => Action::Wait,
+        Action::Prepare
+        | Action::Start
+        | Action::Wait
+        | Action::NoteRunning(_)
+        | Action::Watch
+        | Action::Conclude(_)
+        | Action::CleanUp => action,
+    }
+}
+
+/// What is not there although its start was asked for may have run: it is not begun anew. A call
+/// without an answer may have started it, and somebody else may have removed it then.
+pub fn or_vanished(action: Action, start_asked: bool, stop: Option<StopCause>) -> Action {
+    match action {
+        Action::Prepare if start_asked => Action::Conclude(vanished(None, stop)),
+        Action::Prepare
+        | Action::Start
+        | Action::Wait
+        | Action::NoteRunning(_)
+        | Action::Watch
+        | Action::Conclude(_)
+        | Action::CleanUp => action,
+    }
+}
+
 /// Gives up instead of trying again too often. It is asked right after the attempt was seen not to
 /// run: a call without an answer may have started it, and then it has to be watched.
 pub fn or_give_up(action: Action, tries: &Tries) -> Action {
@@ -139,6 +171,7 @@ pub fn or_give_up(action: Action, tries: &Tries) -> Action {
         }
         Action::Prepare
         | Action::Start
+        | Action::Wait
         | Action::NoteRunning(_)
         | Action::Watch
         | Action::Conclude(_)
@@ -197,9 +230,9 @@ fn never_started(cause: StopCause) -> Conclusion {
     }
 }
 
-fn vanished(started: &Started, stop: Option<StopCause>) -> Conclusion {
+fn vanished(started: Option<&Started>, stop: Option<StopCause>) -> Conclusion {
     Conclusion {
-        started: Some(started.clone()),
+        started: started.cloned(),
         outcome: stop.map_or(Outcome::Infrastructure, stopped),
         exit: Exit::default(),
         message: "its container is gone; somebody else removed it".into(),
@@ -308,6 +341,23 @@ mod tests {
     }
 
     #[test]
+    fn nothing_begins_while_an_earlier_attempt_is_not_gone() {
+        let up = Stage::Running(Started::default());
+        let next = |seen, stop| step(&Progress::Accepted, seen, stop);
+        assert_eq!(or_wait(next(None, None), true), Action::Wait);
+        assert_eq!(
+            or_wait(next(Some(&Stage::Created), None), true),
+            Action::Wait
+        );
+        assert_eq!(or_wait(next(None, None), false), Action::Prepare);
+        // What has begun all the same is watched, and a wish to end it is heard.
+        let begun = or_wait(next(Some(&up), None), true);
+        assert_eq!(begun, Action::NoteRunning(Started::default()));
+        let ended = or_wait(next(None, Some(StopCause::Cancel)), true);
+        assert_eq!(outcome(ended), Outcome::Cancelled);
+    }
+
+    #[test]
     fn only_what_is_seen_not_to_run_is_given_up() {
         let tries = Tries {
             failed: START_TRIES,
@@ -329,6 +379,16 @@ mod tests {
             outcome(step(&Progress::Accepted, Some(&exit(3, false)), None)),
             Outcome::Failed
         );
+    }
+
+    #[test]
+    fn what_may_have_run_and_is_gone_is_not_begun_anew() {
+        let prepare = || step(&Progress::Accepted, None, None);
+        assert_eq!(or_vanished(prepare(), false, None), Action::Prepare);
+        let gone = or_vanished(prepare(), true, None);
+        assert_eq!(outcome(gone), Outcome::Infrastructure);
+        let created = step(&Progress::Accepted, Some(&Stage::Created), None);
+        assert_eq!(or_vanished(created, true, None), Action::Start);
     }
 
     #[test]

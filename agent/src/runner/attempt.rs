@@ -14,11 +14,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::Shared;
-use super::book::Taken;
+use super::book::{Taken, remain};
 use crate::journal::{JournalError, Standing, StopWish};
 use crate::runtime::{Place, RuntimeError, Signal, Stage};
 use crate::step::{
-    Action, Conclusion, Progress, Running, Tries, ending, or_give_up, refused, step,
+    Action, Conclusion, Progress, Running, Tries, ending, or_give_up, or_vanished, or_wait,
+    refused, step,
 };
 use crate::{clock, files};
 
@@ -38,10 +39,14 @@ pub(super) struct Run {
     standing: Standing,
     stops: watch::Receiver<Option<StopWish>>,
     forgets: watch::Receiver<bool>,
+    /// See [`Taken::earlier`].
+    earlier: Vec<watch::Receiver<bool>>,
     place: Place,
     held: Held,
     failures: u32,
     tries: Tries,
+    /// A start was asked for, and perhaps it happened.
+    start_asked: bool,
     usage: Usage,
     capture: Option<Capture>,
     /// When the wish to end was first acted on; the grace runs from there.
@@ -64,6 +69,7 @@ impl Run {
             standing,
             stops,
             forgets,
+            earlier,
         } = taken;
         let held = Held {
             attempt: assignment.attempt,
@@ -76,10 +82,12 @@ impl Run {
             standing,
             stops,
             forgets,
+            earlier,
             place,
             held,
             failures: 0,
             tries: Tries::default(),
+            start_asked: false,
             usage: Usage::default(),
             capture: None,
             ending_since: None,
@@ -96,9 +104,12 @@ impl Run {
             };
             let cause = stop.map(|wish| wish.cause);
             let next = step(&self.standing.progress, seen.as_ref(), cause);
+            let next = or_vanished(next, self.start_asked, cause);
+            let next = or_wait(next, remain(&self.earlier));
             match or_give_up(next, &self.tries) {
                 Action::Prepare => self.prepare().await?,
                 Action::Start => self.start().await?,
+                Action::Wait => self.wait_for_earlier().await,
                 Action::NoteRunning(started) => self.note_running(started).await?,
                 Action::Watch => self.watch().await,
                 Action::Conclude(conclusion) => self.conclude(conclusion).await?,
@@ -145,6 +156,21 @@ impl Run {
         }
     }
 
+    /// Returns when every earlier attempt of the task is gone, or a wish to end this one is new.
+    async fn wait_for_earlier(&mut self) {
+        let earlier = &mut self.earlier;
+        let gone = async {
+            for one in earlier {
+                // Gone without a word: its entry is removed only after it is gone.
+                let _ = one.wait_for(|gone| *gone).await;
+            }
+        };
+        tokio::select! {
+            () = gone => self.earlier.clear(),
+            _ = self.stops.changed() => {}
+        }
+    }
+
     async fn prepare(&mut self) -> Result<(), JournalError> {
         let ids = self.shared.options.default_ids;
         let shared = self.shared.clone();
@@ -161,6 +187,8 @@ impl Run {
 
     async fn start(&mut self) -> Result<(), JournalError> {
         let result = self.shared.runtime.start(&self.place).await;
+        // Where there is nothing, nothing was started.
+        self.start_asked |= !matches!(result, Err(RuntimeError::Gone));
         match result {
             Ok(started) => self.note_running(started).await,
             Err(error) => self.after_try("start", Err(error)).await,
@@ -334,6 +362,7 @@ impl Run {
         while let Err(error) = self.shared.runtime.remove(&self.place).await {
             self.pause("remove", &error).await;
         }
+        self.shared.book().gone(self.held.attempt);
         // The sender lives in the entry that is dropped below, so this ends only by the order.
         let _ = self.forgets.wait_for(|forget| *forget).await;
         self.shared.journal.forget(self.held.attempt).await?;

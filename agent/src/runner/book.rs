@@ -28,6 +28,7 @@ struct Entry {
     report: Option<Report>,
     stop: watch::Sender<Option<StopWish>>,
     forget: watch::Sender<bool>,
+    gone: watch::Sender<bool>,
     usage: Option<Usage>,
 }
 
@@ -42,6 +43,9 @@ pub struct Taken {
     pub stops: watch::Receiver<Option<StopWish>>,
     /// Whether it is over in the log.
     pub forgets: watch::Receiver<bool>,
+    /// Whether each earlier attempt of the same task that was here is gone: until all are, this
+    /// one may not begin.
+    pub earlier: Vec<watch::Receiver<bool>>,
 }
 
 impl Book {
@@ -63,6 +67,9 @@ impl Book {
 
     /// Adds an attempt, unless it is here already. An order may arrive late: without a lease, what
     /// may be tried elsewhere is ended before it begins.
+    ///
+    /// The log places an attempt only when those before it are over. Whatever is still here of an
+    /// earlier one is ended, and is waited for ([`Taken::earlier`]): a kill may take its time.
     pub fn take_up(
         &mut self,
         assignment: Arc<Assignment>,
@@ -78,14 +85,29 @@ impl Book {
         };
         let (stop, stops) = watch::channel(standing.stop);
         let (forget, forgets) = watch::channel(false);
+        let task = held.attempt.task;
+        let twins = self.entries.range(task.attempt(0)..=task.attempt(u32::MAX));
+        let (mut earlier, mut outdated) = (Vec::new(), false);
+        for (twin, entry) in twins {
+            if *twin < held.attempt {
+                entry.wish(OUTDATED);
+                earlier.push(entry.gone.subscribe());
+            } else {
+                outdated = true;
+            }
+        }
         let entry = Entry {
             held,
             exclusive: assignment.exclusive,
             report: news(&standing.progress).map(|news| report(held, news)),
             stop,
             forget,
+            gone: watch::Sender::new(false),
             usage: None,
         };
+        if outdated {
+            entry.wish(OUTDATED);
+        }
         if entry.exclusive && !lease_holds {
             entry.wish(LEASE_LOST);
         }
@@ -95,6 +117,7 @@ impl Book {
             standing,
             stops,
             forgets,
+            earlier,
         })
     }
 
@@ -141,6 +164,13 @@ impl Book {
     pub fn forget(&self, held: &[Held]) {
         for entry in held.iter().filter_map(|one| self.get(*one)) {
             entry.forget.send_replace(true);
+        }
+    }
+
+    /// Nothing of it runs, or will: what follows it may begin.
+    pub fn gone(&self, attempt: AttemptId) {
+        if let Some(entry) = self.entries.get(&attempt) {
+            entry.gone.send_replace(true);
         }
     }
 
@@ -199,6 +229,17 @@ const LEASE_LOST: StopWish = StopWish {
     cause: StopCause::LeaseLost,
     grace: Millis(0),
 };
+
+/// How an attempt ends that a later one of its task has followed.
+const OUTDATED: StopWish = StopWish {
+    cause: StopCause::Stale,
+    grace: Millis(0),
+};
+
+/// Whether one of them is still here; see [`Taken::earlier`].
+pub fn remain(earlier: &[watch::Receiver<bool>]) -> bool {
+    earlier.iter().any(|gone| !*gone.borrow())
+}
 
 impl Entry {
     /// A wish is taken on once; a kill that is asked for later shortens a wish that had more time.

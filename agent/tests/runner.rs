@@ -1,0 +1,214 @@
+//! The runner with a runtime that fails it: what it must not do meanwhile.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use agent::journal::Journal;
+use agent::runner::{Options, Runner};
+use agent::runtime::fake::FakeRuntime;
+use agent::runtime::{Place, Runtime, RuntimeError, Seen, Signal};
+use model::assignment::{Assignment, Held, Stop, StopCause};
+use model::job::{Exit, Started, Usage};
+use model::log::Later;
+use model::node::RuntimeKind;
+use model::spec::{JobSpec, Program};
+use model::{Fence, JobId, Millis};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+/// Longer than anything here may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The fake runtime, which heeds no signal while it is deaf, and counts those it was sent.
+struct Deaf {
+    inner: FakeRuntime,
+    deaf: AtomicBool,
+    heard: watch::Sender<u64>,
+}
+
+impl Runtime for Deaf {
+    fn kind(&self) -> RuntimeKind {
+        self.inner.kind()
+    }
+    fn prepare<'a>(
+        &'a self,
+        assignment: &'a Assignment,
+        place: &'a Place,
+    ) -> Later<'a, Result<(), RuntimeError>> {
+        self.inner.prepare(assignment, place)
+    }
+    fn start<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Started, RuntimeError>> {
+        self.inner.start(place)
+    }
+    fn wait<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Exit, RuntimeError>> {
+        self.inner.wait(place)
+    }
+    fn capture<'a>(&'a self, place: &'a Place) -> Later<'a, Result<(), RuntimeError>> {
+        self.inner.capture(place)
+    }
+    fn signal<'a>(
+        &'a self,
+        place: &'a Place,
+        signal: Signal,
+    ) -> Later<'a, Result<(), RuntimeError>> {
+        self.heard.send_modify(|count| *count += 1);
+        if self.deaf.load(Ordering::Acquire) {
+            let call = "kill";
+            return Box::pin(async move { Err(RuntimeError::TimedOut { call, seconds: 10 }) });
+        }
+        self.inner.signal(place, signal)
+    }
+    fn inspect<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Option<Seen>, RuntimeError>> {
+        self.inner.inspect(place)
+    }
+    fn list(&self) -> Later<'_, Result<Vec<Seen>, RuntimeError>> {
+        self.inner.list()
+    }
+    fn usage<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Usage, RuntimeError>> {
+        self.inner.usage(place)
+    }
+    fn remove<'a>(&'a self, place: &'a Place) -> Later<'a, Result<(), RuntimeError>> {
+        self.inner.remove(place)
+    }
+}
+
+fn start(dir: &Path, deaf: bool) -> (Runner, Arc<Deaf>) {
+    let inner = FakeRuntime::new(dir.join("fake"), Some(dir.join("ledger"))).unwrap();
+    let runtime = Arc::new(Deaf {
+        inner,
+        deaf: AtomicBool::new(deaf),
+        heard: watch::Sender::new(0),
+    });
+    let (journal, found) = Journal::open(&dir.join("journal")).unwrap();
+    let options = Options {
+        attempts: dir.join("attempts"),
+        default_ids: (
+            nix::unistd::getuid().as_raw(),
+            nix::unistd::getgid().as_raw(),
+        ),
+        sample_every: Duration::from_secs(60),
+    };
+    let (failed, _) = mpsc::channel(1);
+    let runner = Runner::start(runtime.clone(), journal, options, found, failed);
+    (runner, runtime)
+}
+
+fn assignment(number: u32, script: &str) -> Assignment {
+    let spec = JobSpec {
+        program: Program::Script {
+            text: script.into(),
+            args: Vec::new(),
+        },
+        ..JobSpec::default()
+    };
+    Assignment {
+        attempt: JobId(7).task().attempt(number),
+        fence: Fence(10 * u64::from(number)),
+        owner: "alice".into(),
+        unix_ids: None,
+        spec: Arc::new(spec),
+        mounts: Vec::new(),
+        exclusive: true,
+    }
+}
+
+/// Waits until the ledger is this.
+async fn ledger(dir: &Path, expected: &str) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let found = std::fs::read_to_string(dir.join("ledger")).unwrap_or_default();
+        if found == expected {
+            return;
+        }
+        assert!(expected.starts_with(&found), "{found}");
+        assert!(Instant::now() < until, "{found}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A node was called lost, came back, and gets the next attempt of what it cannot kill.
+#[tokio::test]
+async fn the_next_attempt_begins_when_the_one_before_is_seen_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (runner, runtime) = start(dir.path(), true);
+    let mut heard = runtime.heard.subscribe();
+    let first = assignment(1, "sleep 600");
+    runner.assign(vec![first.clone()], || true).await.unwrap();
+    ledger(dir.path(), "begin 7_0#1 10\n").await;
+
+    // The order to end the first one needs not arrive for this.
+    let second = assignment(2, "exit 3");
+    runner.assign(vec![second.clone()], || true).await.unwrap();
+    tokio::time::timeout(PATIENCE, heard.wait_for(|kills| *kills >= 2))
+        .await
+        .unwrap()
+        .unwrap();
+    let place = runner.place(Held {
+        attempt: second.attempt,
+        fence: second.fence,
+    });
+    assert_eq!(runtime.inspect(&place).await.unwrap(), None);
+    ledger(dir.path(), "begin 7_0#1 10\n").await;
+
+    runtime.deaf.store(false, Ordering::Release);
+    let all = "begin 7_0#1 10\nend 7_0#1 10\nbegin 7_0#2 20\nend 7_0#2 20\n";
+    ledger(dir.path(), all).await;
+}
+
+/// Of two attempts in the journal of a restarted agent only the later may begin.
+#[tokio::test]
+async fn a_restarted_agent_keeps_the_order_of_attempts() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let (journal, _) = Journal::open(&dir.path().join("journal")).unwrap();
+        let kept = |number, script| Assignment {
+            exclusive: false,
+            ..assignment(number, script)
+        };
+        let both = vec![kept(1, "exit 2"), kept(2, "exit 3")];
+        journal.accept(both).await.unwrap();
+    }
+    let (runner, _) = start(dir.path(), false);
+    let ended = async {
+        while runner.reports().len() < 2 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    ledger(dir.path(), "begin 7_0#2 20\nend 7_0#2 20\n").await;
+}
+
+/// An order that was overtaken by the next attempt's begins nothing, and a wait can be ended.
+#[tokio::test]
+async fn what_is_outdated_or_unwanted_ends_before_it_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let (runner, runtime) = start(dir.path(), true);
+    runner
+        .assign(vec![assignment(2, "sleep 600")], || true)
+        .await
+        .unwrap();
+    ledger(dir.path(), "begin 7_0#2 20\n").await;
+    let late = assignment(1, "exit 3");
+    let third = assignment(3, "exit 3");
+    runner
+        .assign(vec![late, third.clone()], || true)
+        .await
+        .unwrap();
+    runner.stop(&[Stop {
+        attempt: third.attempt,
+        fence: third.fence,
+        cause: StopCause::Cancel,
+        grace: Millis(0),
+    }]);
+    let ended = async {
+        while runner.is_running(third.attempt) || runner.is_running(JobId(7).task().attempt(1)) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    runtime.deaf.store(false, Ordering::Release);
+    ledger(dir.path(), "begin 7_0#2 20\nend 7_0#2 20\n").await;
+}
