@@ -4,6 +4,8 @@
 
 mod rest;
 
+use std::collections::BTreeSet;
+
 use model::assignment::{Ending, News, Report};
 use model::command::{
     CancelJobs, CommitPlan, ConfirmLost, Placement, RecordStatus, SubmitJobs, SubmitKey,
@@ -84,7 +86,7 @@ impl Stream {
         }
         match self.chance.below(100) {
             0..18 => Command::SubmitJobs(self.submit()),
-            18..34 => Command::CommitPlan(scheduler::plan(state, time)),
+            18..34 => Command::CommitPlan(scheduler::plan(state, &BTreeSet::new())),
             34..39 => Command::CommitPlan(self.wild_plan(state)),
             39..64 => Command::RecordStatus(self.reports(state)),
             64..70 => Command::CancelJobs(self.cancel(state)),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::log::Log;
 use model::{Command, Reply};
+use scheduler::retries::Retries;
 
 use super::Duty;
 use crate::clock;
@@ -12,10 +13,12 @@ use crate::clock;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(duty: Duty) {
+    let mut retries = Retries::default();
     loop {
         let index = duty.raft.applied();
         let state = duty.raft.read();
-        let plan = scheduler::plan(&state, clock::wall());
+        let waiting = retries.waiting(&state, clock::monotonic());
+        let plan = scheduler::plan(&state, &waiting);
         drop(state);
         let mut placed = false;
         if !plan.placements.is_empty() {

@@ -27,10 +27,15 @@ pub(super) async fn run(duty: Duty) {
         register(&duty, &state).await;
         drop(state);
         mark(&duty, &mut liveness).await;
+        let outlived = liveness.outlived(&duty.raft.read(), clock::monotonic());
+        if let Some(outlived) = outlived {
+            duty.propose(Command::ForgetEarlierLeases(outlived)).await;
+        }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = changes.changed() => {}
             _ = expire.tick() => {
+                // People read when these end, and so they end by the clock that people read.
                 if duty.raft.read().has_expired(clock::wall()) {
                     duty.propose(Command::Expire).await;
                 }

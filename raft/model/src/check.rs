@@ -42,7 +42,7 @@ impl State {
     /// Ids are below the counter; the pending set is exactly the pending jobs; attempts are
     /// numbered upwards and within their bound; every job is its owner's.
     fn check_jobs(&self) -> Result<(), String> {
-        let mut pending = BTreeSet::new();
+        let (mut pending, mut tried) = (BTreeSet::new(), BTreeSet::new());
         for (id, job) in self.jobs.iter() {
             if *id != job.id || !self.has_existed(*id) {
                 return Err(format!("job {id} is stored under a wrong id"));
@@ -64,6 +64,7 @@ impl State {
                 }
                 TaskState::Pending { .. } => {
                     pending.insert(*id);
+                    tried.extend((!job.past.is_empty()).then_some(*id));
                 }
                 TaskState::Live(attempt) if attempt.fence.0 == 0 => {
                     return Err(format!("the attempt of job {id} has no fence"));
@@ -73,7 +74,8 @@ impl State {
         }
         let indexed: BTreeSet<JobId> = self.pending.iter().copied().collect();
         let owned: usize = self.owners.values().map(|ids| ids.size()).sum();
-        if indexed != pending || owned != self.jobs.size() {
+        let tried_before: BTreeSet<JobId> = self.tried.iter().copied().collect();
+        if indexed != pending || tried_before != tried || owned != self.jobs.size() {
             return Err(String::from("an index of the jobs differs from the jobs"));
         }
         Ok(())

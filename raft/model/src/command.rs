@@ -11,7 +11,7 @@ use crate::account::{Role, Token, TokenId, UserName};
 use crate::assignment::Report;
 use crate::id::{ClusterId, JobId, NodeId, TaskId};
 use crate::node::{HeadIntent, NodeFacts, NodeHealth, NodeRole};
-use crate::policy::{Timings, Volume};
+use crate::policy::{EarlierLeases, Timings, Volume};
 use crate::spec::JobSpec;
 use crate::unit::{Millis, Timestamp};
 
@@ -62,6 +62,8 @@ pub enum Command {
     Expire,
     /// Take a permission to join back.
     RevokeJoinToken(TokenId),
+    /// Stop reckoning with leases from before the timings were changed.
+    ForgetEarlierLeases(ForgetEarlierLeases),
 }
 
 impl Command {
@@ -90,7 +92,8 @@ impl Command {
             | Command::RemoveVolume(_)
             | Command::SetTimings(_)
             | Command::Expire
-            | Command::RevokeJoinToken(_) => false,
+            | Command::RevokeJoinToken(_)
+            | Command::ForgetEarlierLeases(_) => false,
         }
     }
 }
@@ -286,6 +289,16 @@ pub struct RevokeToken {
     pub id: TokenId,
     /// Whose it must be; `None` when an administrator revokes it.
     pub user: Option<UserName>,
+}
+
+/// See [`Command::ForgetEarlierLeases`]. It says what it is about: if either has changed since, the
+/// wait was for something else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ForgetEarlierLeases {
+    /// The timings in force.
+    pub timings: Timings,
+    /// The leases that have run out.
+    pub earlier: EarlierLeases,
 }
 
 /// The answer to a command.

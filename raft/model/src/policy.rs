@@ -85,26 +85,22 @@ pub struct Policy {
 }
 
 /// Leases that were given before they were made shorter: an agent that is cut off since then does
-/// not know of the change, and keeps its attempts for as long as it was told.
+/// not know of the change, and keeps its attempts for as long as it was told. They are kept until
+/// a leader has waited them out on its own clock and says so
+/// ([`crate::Command::ForgetEarlierLeases`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct EarlierLeases {
     /// The silence that they demand.
     pub lost_after: Millis,
-    /// From here on none of them holds.
+    /// About when none of them holds any more; for people.
     pub until: Timestamp,
 }
 
 impl Policy {
-    /// The silence after which a node is called lost: that of the longest lease that may be held.
-    pub fn lost_after(&self, now: Timestamp) -> Millis {
-        let earlier = self.earlier.filter(|earlier| now < earlier.until);
-        let earlier = earlier.map_or(Millis(0), |earlier| earlier.lost_after);
-        self.timings.lost_after().max(earlier)
-    }
-
     /// The policy once the timings are changed.
     pub(crate) fn with(&self, timings: Timings, now: Timestamp) -> Policy {
-        let lost_after = self.lost_after(now);
+        let earlier = self.earlier.map_or(Millis(0), |earlier| earlier.lost_after);
+        let lost_after = self.timings.lost_after().max(earlier);
         let shorter = timings.lost_after() < lost_after;
         let until = now.plus(lost_after);
         Policy {

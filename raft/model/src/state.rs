@@ -35,6 +35,8 @@ pub struct State {
     pub(crate) loaded_specs: Map<JobId, Arc<JobSpec>>,
 
     pub(crate) pending: Set<JobId>,
+    /// Those of `pending` that a node has tried already.
+    pub(crate) tried: Set<JobId>,
     pub(crate) loads: Map<NodeId, Load>,
     pub(crate) owners: Map<UserName, Set<JobId>>,
     pub(crate) names: Map<String, NodeId>,
@@ -130,6 +132,11 @@ impl State {
     /// Pending jobs in the order of submission.
     pub fn pending(&self) -> impl Iterator<Item = &Job> {
         self.pending.iter().filter_map(|id| self.jobs.get(id))
+    }
+
+    /// Pending jobs that were tried before, in the order of submission.
+    pub fn tried_before(&self) -> impl Iterator<Item = &Job> {
+        self.tried.iter().filter_map(|id| self.jobs.get(id))
     }
 
     /// How many jobs are pending.
@@ -265,7 +272,12 @@ impl State {
     pub(crate) fn put_job(&mut self, job: Job) {
         self.unindex_job(job.id);
         match &job.task {
-            TaskState::Pending { .. } => self.pending.insert_mut(job.id),
+            TaskState::Pending { .. } => {
+                self.pending.insert_mut(job.id);
+                if !job.past.is_empty() {
+                    self.tried.insert_mut(job.id);
+                }
+            }
             TaskState::Live(attempt) => {
                 let mut load = self.loads.get(&attempt.node).cloned().unwrap_or_default();
                 load.held = load.held.plus(&job.spec.resources);
@@ -302,6 +314,7 @@ impl State {
         match &job.task {
             TaskState::Pending { .. } => {
                 self.pending.remove_mut(&id);
+                self.tried.remove_mut(&id);
             }
             TaskState::Live(attempt) => {
                 let Some(load) = self.loads.get(&attempt.node) else {

@@ -2,7 +2,8 @@
 //!
 //! Nothing here changes anything: a plan is proposed to the log like any other command, and
 //! checked again when it is applied. No clock, no socket, no memory from one call to the next but
-//! what the caller hands in.
+//! what the caller hands in. Time is the leader's own monotonic clock: wall clocks jump, and differ
+//! from head to head.
 #![no_std]
 
 extern crate alloc;
@@ -11,5 +12,6 @@ pub mod assignment;
 pub mod explain;
 pub mod liveness;
 pub mod plan;
+pub mod retries;
 
 pub use plan::plan;

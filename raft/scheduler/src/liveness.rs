@@ -1,12 +1,15 @@
 //! Who has been silent for too long.
 //!
 //! A leader knows only what it has heard itself. Silence is counted from the later of the last
-//! word and the moment it began to lead: nobody is suspect because the leader is new.
+//! word and the moment it began to lead: nobody is suspect because the leader is new. Nor does it
+//! know when a lease was made shorter: it waits out the longer ones from when it saw the change.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use model::command::ForgetEarlierLeases;
 use model::node::NodeHealth;
+use model::policy::Policy;
 use model::unit::Millis;
 use model::{NodeId, State};
 
@@ -15,6 +18,8 @@ use model::{NodeId, State};
 pub struct Liveness {
     leading_since: Millis,
     heard: BTreeMap<NodeId, Millis>,
+    /// The rules as they are, and since when it knows them.
+    rules: Option<(Policy, Millis)>,
 }
 
 impl Liveness {
@@ -23,6 +28,7 @@ impl Liveness {
         Liveness {
             leading_since: now,
             heard: BTreeMap::new(),
+            rules: None,
         }
     }
 
@@ -33,9 +39,9 @@ impl Liveness {
     }
 
     /// Nodes of which something worse is to be believed now.
-    pub fn due(&self, state: &State, now: Millis) -> Vec<(NodeId, NodeHealth)> {
+    pub fn due(&mut self, state: &State, now: Millis) -> Vec<(NodeId, NodeHealth)> {
         let suspect_after = state.policy().timings.suspect_after;
-        let lost_after = state.policy().lost_after(state.now());
+        let lost_after = self.lost_after(state.policy(), now);
         let mut due = Vec::new();
         for node in state.nodes() {
             let last = self.heard.get(&node.id).copied().unwrap_or_default();
@@ -51,5 +57,33 @@ impl Liveness {
             due.extend(worse.map(|health| (node.id, health)));
         }
         due
+    }
+
+    /// Longer leases from before the timings as they are, once they have run out.
+    pub fn outlived(&mut self, state: &State, now: Millis) -> Option<ForgetEarlierLeases> {
+        let policy = state.policy();
+        let (timings, earlier) = (policy.timings, policy.earlier?);
+        let ended = now >= self.known_since(policy, now).plus(earlier.lost_after);
+        ended.then_some(ForgetEarlierLeases { timings, earlier })
+    }
+
+    /// The silence that counts: that of the longest lease that may be held.
+    fn lost_after(&mut self, policy: &Policy, now: Millis) -> Millis {
+        let new = policy.timings.lost_after();
+        let since = self.known_since(policy, now);
+        match policy.earlier {
+            Some(earlier) if now < since.plus(earlier.lost_after) => new.max(earlier.lost_after),
+            Some(_) | None => new,
+        }
+    }
+
+    fn known_since(&mut self, policy: &Policy, now: Millis) -> Millis {
+        match &self.rules {
+            Some((known, since)) if known == policy => *since,
+            Some(_) | None => {
+                self.rules = Some((policy.clone(), now));
+                now
+            }
+        }
     }
 }

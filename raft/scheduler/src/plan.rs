@@ -5,14 +5,13 @@
 //! short with a long queue, a shape (cpu, memory, with or without an image) that was refused once
 //! is not tried again in the same pass, nor is any that asks for at least as much of both.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use model::command::{CommitPlan, Placement};
-use model::job::TaskState;
 use model::node::Node;
 use model::spec::JobSpec;
-use model::unit::Timestamp;
-use model::{NodeId, Resources, State, limits};
+use model::{JobId, NodeId, Resources, State, limits};
 
 /// Pending tasks that one pass looks at, not counting those that no node is large enough for:
 /// they may wait for ever, and would keep the queue behind them waiting with them.
@@ -37,8 +36,9 @@ struct Shape {
     image: bool,
 }
 
-/// Proposes where pending tasks go now.
-pub fn plan(state: &State, now: Timestamp) -> CommitPlan {
+/// Proposes where pending tasks go now, those of `waiting` jobs aside
+/// ([`crate::retries::Retries::waiting`]).
+pub fn plan(state: &State, waiting: &BTreeSet<JobId>) -> CommitPlan {
     let nodes: Vec<&Node> = state.nodes().filter(|node| node.accepts()).collect();
     let mut room: Vec<Room<'_>> = nodes
         .iter()
@@ -58,8 +58,7 @@ pub fn plan(state: &State, now: Timestamp) -> CommitPlan {
             continue;
         }
         looked_at += 1;
-        let waits = matches!(job.task, TaskState::Pending { not_before, .. } if not_before > now);
-        if waits || covers(&refused, &job.spec) {
+        if waiting.contains(&job.id) || covers(&refused, &job.spec) {
             continue;
         }
         if let Some(node) = take_tightest(&mut room, &job.spec) {

@@ -10,7 +10,6 @@ use model::node::{Node, NodeRole};
 use model::query::JobFilter;
 use model::{Command, Fence};
 use scheduler::explain::Reason;
-use scheduler::liveness::Liveness;
 
 use super::print::{self, moment};
 use super::words::Words;
@@ -34,9 +33,10 @@ pub(super) fn run(world: &mut World, name: &str, words: &mut Words) -> Result<Op
             format!("{records} records, digest {digest}\n")
         }
         "lead" => {
-            world.liveness = Some(Liveness::new(world.monotonic()));
+            world.lead();
             String::new()
         }
+        "outlived" => outlived(world)?,
         "heard" => heard(world, words)?,
         "due" => due(world, words)?,
         _ => return Ok(None),
@@ -146,7 +146,7 @@ fn why(reason: &Reason) -> String {
 }
 
 fn planned(world: &World) -> Result<String> {
-    let plan = scheduler::plan(&world.replica.state, world.now());
+    let plan = scheduler::plan(&world.replica.state, &world.waiting());
     let one = |place: &model::command::Placement| format!("{} → node {}", place.task, place.node);
     let text = print::list(plan.placements.iter().map(one));
     Ok(if text.is_empty() {
@@ -300,10 +300,21 @@ fn heard(world: &mut World, words: &mut Words) -> Result<String> {
     Ok(String::new())
 }
 
+/// What the leader proposes once it has waited out the leases from before.
+fn outlived(world: &mut World) -> Result<String> {
+    let now = world.monotonic();
+    let liveness = world.liveness.as_mut().context("nobody leads")?;
+    match liveness.outlived(&world.replica.state, now) {
+        Some(outlived) => world.propose(&Command::ForgetEarlierLeases(outlived)),
+        None => Ok("nothing\n".into()),
+    }
+}
+
 /// `due`: what the leader would propose; `due mark`: and proposes it.
 fn due(world: &mut World, words: &mut Words) -> Result<String> {
-    let liveness = world.liveness.as_ref().context("nobody leads")?;
-    let nodes = liveness.due(&world.replica.state, world.monotonic());
+    let now = world.monotonic();
+    let liveness = world.liveness.as_mut().context("nobody leads")?;
+    let nodes = liveness.due(&world.replica.state, now);
     let one = |(node, health): &(_, _)| format!("node {node} {}", print::health(*health));
     let mut out = print::list(nodes.iter().map(one));
     out += if out.is_empty() { "nothing\n" } else { "\n" };

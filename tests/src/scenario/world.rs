@@ -1,6 +1,6 @@
 //! The world of one script: a replica, two clocks, and a leader's ear.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +11,7 @@ use model::{
     Changes, ClusterId, Command, JobId, LogIndex, Millis, NodeId, Reply, Stamp, Timestamp,
 };
 use scheduler::liveness::Liveness;
+use scheduler::retries::Retries;
 
 use super::words::{Words, length};
 use super::{commands, print, view};
@@ -32,6 +33,7 @@ pub(super) struct World {
     /// How far the clock of the head that proposes is ahead (or behind).
     skew: i64,
     pub(super) liveness: Option<Liveness>,
+    retries: Retries,
 }
 
 impl World {
@@ -89,6 +91,28 @@ impl World {
         BOOT.plus(self.passed)
     }
 
+    /// The leader looks at the state, as it does whenever it moves on.
+    pub(super) fn look(&mut self) {
+        let (now, state) = (self.monotonic(), &self.replica.state);
+        self.retries.waiting(state, now);
+        if let Some(liveness) = &mut self.liveness {
+            liveness.due(state, now);
+        }
+    }
+
+    /// The jobs that wait before another try.
+    pub(super) fn waiting(&self) -> BTreeSet<JobId> {
+        let mut retries = self.retries.clone();
+        retries.waiting(&self.replica.state, self.monotonic())
+    }
+
+    /// Another head leads, and has seen nothing.
+    pub(super) fn lead(&mut self) {
+        self.liveness = Some(Liveness::new(self.monotonic()));
+        self.retries = Retries::default();
+        self.look();
+    }
+
     /// Applies a command and tells everything that came of it.
     pub(super) fn propose(&mut self, command: &Command) -> Result<String> {
         let (reply, changes) = self.step(command)?;
@@ -105,6 +129,7 @@ impl World {
             time: self.now(),
         };
         let done = self.replica.step(at, command)?;
+        self.look();
         if self.replica.disk.len() <= COMPARED_RECORDS_MAX {
             self.replica.check_disk()?;
         }

@@ -2,11 +2,11 @@
 
 use model::account::{Role, Token, TokenId, UserName};
 use model::command::{
-    CreateJoinToken, DrainNode, InitCluster, MarkNodes, PutUser, RedeemJoinToken, RegisterNode,
-    RemoveNode, RevokeToken, SetHeadIntent, SetPassword,
+    CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, MarkNodes, PutUser,
+    RedeemJoinToken, RegisterNode, RemoveNode, RevokeToken, SetHeadIntent, SetPassword,
 };
 use model::node::{HeadIntent, NodeFacts, NodeHealth, NodeRole, RuntimeKind};
-use model::policy::{Timings, Volume};
+use model::policy::{EarlierLeases, Timings, Volume};
 use model::{Bytes, ClusterId, Command, MilliCpus, Millis, NodeId, Resources, State, Timestamp};
 
 use super::Stream;
@@ -127,8 +127,24 @@ impl Stream {
                 Command::SetTimings(Timings { lease, ..before })
             }
             14 => Command::Expire,
+            15 => self.forget(state),
             _ => self.init(),
         }
+    }
+
+    /// Sometimes about timings that are no longer in force.
+    fn forget(&mut self, state: &State) -> Command {
+        let mut timings = state.policy().timings;
+        if self.chance.percent(20) {
+            timings.lease = Millis::seconds(61);
+        }
+        let lost_after = timings.lost_after();
+        let none = EarlierLeases {
+            lost_after,
+            until: state.now(),
+        };
+        let earlier = state.policy().earlier.unwrap_or(none);
+        Command::ForgetEarlierLeases(ForgetEarlierLeases { timings, earlier })
     }
 
     fn join_token(&mut self, time: Timestamp) -> Command {

@@ -82,6 +82,7 @@ impl Writer<'_> {
             Command::SetTimings(timings) => self.set_timings(timings),
             Command::Expire => self.expire(),
             Command::RevokeJoinToken(id) => self.revoke_join_token(id),
+            Command::ForgetEarlierLeases(forget) => self.forget_earlier_leases(&forget),
         }
     }
 

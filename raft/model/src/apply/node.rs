@@ -9,8 +9,8 @@ use super::{Writer, clip, invalid, limit, not_found, reject, reply};
 use crate::account::{JoinToken, Role, TokenId, User};
 use crate::change::{EventKind, RecordKey};
 use crate::command::{
-    CreateJoinToken, DrainNode, InitCluster, RedeemJoinToken, RegisterNode, Rejection, RemoveNode,
-    Reply, SetHeadIntent,
+    CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, RedeemJoinToken, RegisterNode,
+    Rejection, RemoveNode, Reply, SetHeadIntent,
 };
 use crate::id::{ClusterId, FIRST_HEAD, NodeId};
 use crate::limits;
@@ -287,6 +287,19 @@ impl Writer<'_> {
         }
         self.state.policy = Arc::new(self.state.policy.with(timings, self.now()));
         self.touch(RecordKey::Policy);
+        Reply::Done
+    }
+
+    /// Changes nothing if the timings were changed since a leader waited.
+    pub(super) fn forget_earlier_leases(&mut self, forget: &ForgetEarlierLeases) -> Reply {
+        let policy = &self.state.policy;
+        if policy.timings == forget.timings && policy.earlier == Some(forget.earlier) {
+            self.state.policy = Arc::new(Policy {
+                earlier: None,
+                ..Policy::clone(policy)
+            });
+            self.touch(RecordKey::Policy);
+        }
         Reply::Done
     }
 
