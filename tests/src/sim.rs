@@ -6,8 +6,9 @@
 //! the book of attempts and `step`. What only carries is made here: a log that commits, loses,
 //! doubles and adopts proposals as Raft may; sessions that break, lag and are cut off in one or
 //! both directions; an engine that fails, hangs, loses answers and dies; users who repeat
-//! themselves. A session keeps its order, as a QUIC stream does; what is doubled and reordered
-//! comes from two sessions of one node and from proposals.
+//! themselves; operators; wall clocks that jump; somebody who removes containers. A session keeps
+//! its order, as a QUIC stream does; what is doubled and reordered comes from two sessions of one
+//! node and from proposals.
 //!
 //! Nothing here knows the time of day: a seed and a number of steps name a run for ever. After
 //! the steps the weather stops, and then every job must end.
@@ -17,6 +18,7 @@ mod duties;
 mod engine;
 mod heads;
 mod links;
+mod members;
 mod setup;
 mod truth;
 mod users;
@@ -82,6 +84,8 @@ enum Event {
     Weather,
     /// Administrators look for drained nodes.
     Resume,
+    /// Operators look for lost nodes.
+    GiveUp,
     /// A head comes back.
     HeadUp(usize),
     /// An agent comes back.
@@ -196,6 +200,10 @@ impl World {
                 self.resume();
                 Ok(())
             }
+            Event::GiveUp => {
+                self.give_up();
+                Ok(())
+            }
             Event::HeadUp(head) => self.start_head(head),
             Event::AgentUp(agent) => {
                 self.start_agent(agent);
@@ -240,7 +248,7 @@ impl World {
 struct Clock {
     /// Parts in a million by which it runs too fast or too slow, at most 1 %.
     drift: i64,
-    /// Milliseconds by which its wall time is off.
+    /// Milliseconds by which its wall time is off; it jumps.
     skew: i64,
 }
 

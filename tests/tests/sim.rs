@@ -15,10 +15,13 @@ const SEEDS: u64 = 200;
 /// Events of each before the weather stops.
 const STEPS: u64 = 5_000;
 /// What has to have happened somewhere: weather that never came was not survived.
-const FAULTS: [&str; 26] = [
+const FAULTS: [&str; 36] = [
+    "a container was removed by somebody else",
     "a follower was cut off",
     "a head began to lead",
     "a head crashed",
+    "a head received a snapshot",
+    "a head was replaced",
     "a job was cancelled",
     "a leader was cut off",
     "a leader was voted out",
@@ -37,10 +40,17 @@ const FAULTS: [&str; 26] = [
     "an agent gave a session up",
     "an answer was lost",
     "an assignment came without a lease",
+    "an attempt waited for the one before it",
     "an attempt was lost with its node",
     "an engine died with what it ran",
     "an engine hung",
+    "an operator gave a job up",
     "an order of a deposed leader was refused",
+    "earlier leases were waited out",
+    "the clock of a follower jumped",
+    "the clock of a leader jumped",
+    "the clock of a node jumped",
+    "the leader was replaced",
     "the next leader adopted a proposal",
 ];
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use agent::journal::{LeaseMark, Standing};
 use agent::lease::span::Span;
 use agent::runner::book::{Book, Taken};
-use agent::step::Tries;
+use agent::step::{Progress, Tries};
 use agent::uplink::talk::{Term, weigh};
 use model::assignment::Assignment;
 use model::node::NodeFacts;
@@ -15,6 +15,7 @@ use net::message::{Alive, Order, ToAgent, ToHead};
 
 use super::engine::Engine;
 use super::{Clock, Event, World};
+use crate::chance::Chance;
 
 mod attempts;
 
@@ -65,6 +66,8 @@ pub(super) struct Live {
 struct Run {
     taken: Taken,
     tries: Tries,
+    /// A start was asked for, and perhaps it happened.
+    start_asked: bool,
     /// Not looked at before.
     not_before: u64,
     failures: u32,
@@ -78,6 +81,7 @@ impl Run {
     fn new(taken: Taken) -> (AttemptId, Run) {
         let run = Run {
             tries: Tries::default(),
+            start_asked: false,
             not_before: 0,
             failures: 0,
             ending_since: None,
@@ -117,6 +121,43 @@ impl Agent {
     /// Whether nothing is left to do or to tell.
     pub(super) fn is_idle(&self) -> bool {
         self.disk.attempts.is_empty() && self.live.is_some() && self.engine.is_empty()
+    }
+
+    /// Whether the attempt neither runs here nor will.
+    pub(super) fn has_nothing_of(&self, attempt: AttemptId) -> bool {
+        let over = |(_, standing): &(Assignment, Standing)| match standing.progress {
+            Progress::Accepted | Progress::Running(_) => false,
+            Progress::Ended(_) => true,
+        };
+        self.disk.attempts.get(&attempt).is_none_or(over) && !self.engine.has(attempt)
+    }
+
+    /// Somebody else removes a container, if the agent knows that it was to start or it never did.
+    /// What was started and removed while the agent was down before it could note it, nobody can
+    /// tell from what never started.
+    pub(super) fn lose_container(&mut self, chance: &mut Chance, now: u64) -> bool {
+        let runs = self.live.as_ref().map(|live| &live.runs);
+        let asked = |attempt: &AttemptId| {
+            runs.and_then(|runs| runs.get(attempt))
+                .is_some_and(|run| run.start_asked)
+        };
+        let known = |attempt: &AttemptId| match self.disk.attempts.get(attempt) {
+            Some((_, standing)) => match standing.progress {
+                Progress::Accepted => asked(attempt),
+                Progress::Running(_) | Progress::Ended(_) => true,
+            },
+            None => false,
+        };
+        let held = self.engine.attempts(now).into_iter();
+        let held: Vec<AttemptId> = held
+            .filter(|(attempt, begun)| !*begun || known(attempt))
+            .map(|(attempt, _)| attempt)
+            .collect();
+        let Some(attempt) = chance.of(&held) else {
+            return false;
+        };
+        self.engine.lose(attempt);
+        true
     }
 
     /// For people.

@@ -16,15 +16,17 @@ pub(super) enum What {
     Settle,
     Register,
     Mark,
+    Forget,
 }
 
 impl What {
-    pub(super) const ALL: [What; 5] = [
+    pub(super) const ALL: [What; 6] = [
         What::Place,
         What::Dispatch,
         What::Settle,
         What::Register,
         What::Mark,
+        What::Forget,
     ];
 }
 
@@ -43,6 +45,7 @@ impl World {
             What::Settle => self.settle(head, term),
             What::Register => self.register(head, term),
             What::Mark => self.mark(head, term),
+            What::Forget => self.forget(head, term),
         }
         Ok(())
     }
@@ -75,8 +78,10 @@ impl World {
     }
 
     fn place(&mut self, head: usize, term: u64) {
-        let now = self.heads[head].clock.wall(self.now);
-        let plan = scheduler::plan(&self.heads[head].state, now);
+        let leader = &mut self.heads[head];
+        let now = leader.clock.monotonic(self.now);
+        let waiting = leader.retries.waiting(&leader.state, now);
+        let plan = scheduler::plan(&leader.state, &waiting);
         if !plan.placements.is_empty() {
             self.ask(head, term, What::Place, &Command::CommitPlan(plan));
         }
@@ -168,15 +173,25 @@ impl World {
                 self.heads[head].liveness.heard(node, link.heard);
             }
         }
-        let leader = &self.heads[head];
-        let due = leader
-            .liveness
-            .due(&leader.state, leader.clock.monotonic(self.now));
+        let leader = &mut self.heads[head];
+        let now = leader.clock.monotonic(self.now);
+        let due = leader.liveness.due(&leader.state, now);
         if !due.is_empty() {
             // Nothing happens in between here, so what is due stays due behind the bar.
             self.heads[head].marking.clone_from(&due);
             let command = Command::MarkNodes(MarkNodes { nodes: due });
             self.ask(head, term, What::Mark, &command);
+        }
+    }
+
+    /// Leases from before the timings were changed, once they have run out.
+    fn forget(&mut self, head: usize, term: u64) {
+        let leader = &mut self.heads[head];
+        let now = leader.clock.monotonic(self.now);
+        if let Some(outlived) = leader.liveness.outlived(&leader.state, now) {
+            self.meet("earlier leases were waited out");
+            let command = Command::ForgetEarlierLeases(outlived);
+            self.ask(head, term, What::Forget, &command);
         }
     }
 }

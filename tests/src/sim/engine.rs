@@ -222,6 +222,25 @@ impl Engine {
         self.containers.keys().copied().filter(up).collect()
     }
 
+    /// Every attempt with a container, and whether it has begun.
+    pub(super) fn attempts(&mut self, now: u64) -> Vec<(AttemptId, bool)> {
+        self.pass(now);
+        let begun = |stage: &Held| !matches!(stage, Held::Made);
+        let held = self.containers.iter();
+        held.map(|(attempt, container)| (*attempt, begun(&container.stage)))
+            .collect()
+    }
+
+    /// Whether there is a container for it.
+    pub(super) fn has(&self, attempt: AttemptId) -> bool {
+        self.containers.contains_key(&attempt)
+    }
+
+    /// Somebody else removes a container, with what runs in it.
+    pub(super) fn lose(&mut self, attempt: AttemptId) {
+        self.containers.remove(&attempt);
+    }
+
     /// Whether anything is left.
     pub(super) fn is_empty(&self) -> bool {
         self.containers.is_empty()

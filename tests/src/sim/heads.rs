@@ -10,18 +10,21 @@ use std::collections::{BTreeMap, VecDeque};
 use agent::leader::watch;
 use anyhow::{Context, Result, bail, ensure};
 use model::assignment::Report;
-use model::change::Table;
 use model::node::NodeHealth;
 use model::{Changes, Command, LogIndex, NodeId, Reply, Stamp, State};
 use scheduler::liveness::Liveness;
+use scheduler::retries::Retries;
 
 use super::duties::What;
+use super::members::read_back;
 use super::{Clock, Event, World};
 use crate::invariants::Replica;
 
 /// How long a deposed leader goes on believing in itself at most: openraft's `is_leading` is false
 /// once no quorum has answered for an election timeout.
 const BELIEF_MAX: u64 = 1_000;
+/// Entries behind which the log of a leader is gone.
+const SNAPSHOT_BEHIND: usize = 12;
 
 /// The log as it is committed.
 pub(super) struct Log {
@@ -30,6 +33,8 @@ pub(super) struct Log {
     pub(super) replica: Replica,
     pub(super) term: u64,
     pub(super) leader: Option<usize>,
+    /// The heads that vote.
+    pub(super) voters: Vec<usize>,
     index: u64,
     proposals: BTreeMap<u64, Proposal>,
     tickets: u64,
@@ -74,6 +79,7 @@ pub(super) struct Head {
     /// The term in which it carries out the duties.
     pub(super) leads: Option<u64>,
     pub(super) liveness: Liveness,
+    pub(super) retries: Retries,
     pub(super) reports: VecDeque<(NodeId, Vec<Report>)>,
     /// What it waits for an answer to.
     pub(super) waits: Vec<What>,
@@ -93,6 +99,7 @@ impl Log {
             replica: Replica::default(),
             term: 0,
             leader: None,
+            voters: vec![0, 1, 2],
             index: 1,
             proposals: BTreeMap::new(),
             tickets: 0,
@@ -114,6 +121,7 @@ impl Head {
             applied: 0,
             leads: None,
             liveness: Liveness::new(model::Millis(0)),
+            retries: Retries::default(),
             reports: VecDeque::new(),
             waits: Vec::new(),
             settling: Vec::new(),
@@ -141,7 +149,7 @@ impl World {
     pub(super) fn propose(&mut self, head: usize, term: u64, command: &Command, asker: Asker) {
         let time = self.heads[head].clock.wall(self.now);
         let may_twice = match asker {
-            Asker::Duty(_, _, What::Register | What::Mark) => false,
+            Asker::Duty(_, _, What::Register | What::Mark | What::Forget) => false,
             Asker::Duty(_, _, _) | Asker::Submit(_) | Asker::Cancel(_) | Asker::Nobody => true,
         };
         let twice = may_twice && self.goes_wrong(30);
@@ -254,6 +262,9 @@ impl World {
         let reached = leader.is_some_and(|leader| self.connected(leader, head));
         if self.heads[head].up && reached {
             let behind = self.log.entries.len() - self.heads[head].applied;
+            if behind > SNAPSHOT_BEHIND && leader != Some(head) {
+                return self.receive_snapshot(head);
+            }
             let lag = if self.calm { 0 } else { self.chance.below(4) };
             let some = behind.saturating_sub(usize::try_from(lag).unwrap_or(0));
             return self.follow(head, self.heads[head].applied + some);
@@ -267,10 +278,10 @@ impl World {
         one == other || !(alone(one) || alone(other))
     }
 
-    fn has_quorum(&self, head: usize) -> bool {
-        let heads = 0..self.heads.len();
-        let hears = |other: &usize| self.heads[*other].up && self.connected(head, *other);
-        heads.filter(hears).count() * 2 > self.heads.len()
+    pub(super) fn has_quorum(&self, head: usize) -> bool {
+        let hears = |other: &&usize| self.heads[**other].up && self.connected(head, **other);
+        let voters = &self.log.voters;
+        voters.contains(&head) && voters.iter().filter(hears).count() * 2 > voters.len()
     }
 
     pub(super) fn look_for_leader(&mut self) -> Result<()> {
@@ -294,7 +305,7 @@ impl World {
 
     fn elect(&mut self) -> Result<()> {
         let able = |head: &usize| self.heads[*head].up && self.has_quorum(*head);
-        let able: Vec<usize> = (0..self.heads.len()).filter(able).collect();
+        let able: Vec<usize> = self.log.voters.iter().copied().filter(able).collect();
         let Some(new) = self.chance.of(&able) else {
             return Ok(());
         };
@@ -337,6 +348,7 @@ impl World {
         self.heads[head].stop_leading();
         self.heads[head].leads = Some(term);
         self.heads[head].liveness = Liveness::new(now);
+        self.heads[head].retries = Retries::default();
         self.meet("a head began to lead");
         for what in What::ALL {
             self.soon(1, 50, Event::Duty(head, term, what));
@@ -371,15 +383,7 @@ impl World {
         if self.heads[head].up {
             return Ok(());
         }
-        let before = &self.heads[head].state;
-        let mut loaded = State::default();
-        for table in Table::ALL {
-            for key in before.records().filter(|key| key.table() == table) {
-                let record = before.record(&key).context("a record")?;
-                loaded.load(table, &key.bytes(), &record)?;
-            }
-        }
-        self.heads[head].state = loaded;
+        self.heads[head].state = read_back(&self.heads[head].state)?;
         self.heads[head].up = true;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A young cluster: three heads, three or four nodes, two users.
+//! A young cluster: four heads of which three vote, three or four nodes, two users.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,8 @@ use super::weather::timings;
 use super::{BEGIN, Clock, Event, World};
 use crate::chance::Chance;
 
-/// How many heads there are.
-const HEADS: usize = 3;
+/// How many heads there are; three of them vote.
+const HEADS: usize = 4;
 
 impl World {
     /// The cluster of one seed, before anything happens.
@@ -64,6 +64,7 @@ impl World {
         world.soon(1, 10, Event::Elect);
         world.soon(500, 1_000, Event::User);
         world.soon(1_000, 3_000, Event::Weather);
+        world.soon(3_000, 8_000, Event::GiveUp);
         Ok(world)
     }
 
@@ -94,7 +95,7 @@ impl World {
                 disabled: false,
             }))?;
         }
-        for name in ["h1", "h2"] {
+        for name in ["h1", "h2", "h3"] {
             self.join(name, NodeRole::Head, &NodeFacts::default())?;
         }
         Ok(())

@@ -4,8 +4,8 @@
 //! * I1: what a user was told is accepted is in the log, and ends.
 //! * I2: one idempotency key, one job.
 //! * I3: an attempt begins once, and only after its placement is committed; a task that may not
-//!   run twice begins once; the others do not run on two nodes at a time, unless an agent or its
-//!   engine could not keep its side of the lease.
+//!   run twice begins once; the others never run twice on one node, and do not run on two nodes
+//!   at a time, unless an agent or its engine could not keep its side of the lease.
 //! * I4: late and double messages change nothing; I6: what is held is what runs, and fits. Both
 //!   are checked at every entry by [`crate::invariants`] and [`crate::oracle`].
 //! * I5: an end is recorded when it is one, with the code of the program.
@@ -74,6 +74,10 @@ impl World {
             let Some(twin) = running.into_iter().find(twin) else {
                 continue;
             };
+            ensure!(
+                other != agent,
+                "I3: {attempt} begins on agent {agent}, which still runs {twin}"
+            );
             ensure!(
                 !self.agents[other].could_obey(self.now),
                 "I3: {attempt} begins on agent {agent} while {twin} runs on agent {other}"

@@ -1,10 +1,14 @@
 //! The weather: what goes wrong by itself, and the end of it.
 
 use anyhow::Result;
-use model::command::DrainNode;
+use model::account::UserName;
+use model::command::{ConfirmLost, DrainNode};
+use model::job::Job;
+use model::node::NodeHealth;
 use model::policy::Timings;
-use model::{Command, Millis};
+use model::{Command, JobId, Millis};
 
+use super::agents::Agent;
 use super::heads::Asker;
 use super::{Event, World};
 
@@ -18,7 +22,7 @@ impl World {
             self.chance.at(self.agents.len()),
             self.chance.at(self.heads.len()),
         );
-        match self.chance.below(20) {
+        match self.chance.below(25) {
             0..2 => self.fell_head(head),
             2..4 => self.isolate(head),
             4..6 => self.crash_agent(agent),
@@ -37,9 +41,36 @@ impl World {
             16 => self.kill_engine(agent),
             17 => self.drain(agent, true),
             18 => self.drain(agent, false),
-            _ => self.set_timings(),
+            19 => self.set_timings(),
+            20..22 => self.jump(agent, head),
+            22 => self.change_members()?,
+            _ => self.remove_a_container(agent),
         }
         Ok(())
+    }
+
+    /// A wall clock jumps, by an hour mostly: back, ahead, or to where it should be.
+    fn jump(&mut self, agent: usize, head: usize) {
+        let skew = self.chance.one([-3_600_000, 0, 3_600_000, 4_000, -4_000]);
+        if self.chance.percent(70) {
+            self.meet(if self.log.leader == Some(head) {
+                "the clock of a leader jumped"
+            } else {
+                "the clock of a follower jumped"
+            });
+            self.heads[head].clock.skew = skew;
+        } else {
+            self.meet("the clock of a node jumped");
+            self.agents[agent].clock.skew = skew;
+        }
+    }
+
+    /// Somebody else removes a container of ours.
+    fn remove_a_container(&mut self, agent: usize) {
+        let now = self.now;
+        if self.agents[agent].lose_container(&mut self.chance, now) {
+            self.meet("a container was removed by somebody else");
+        }
     }
 
     fn fell_head(&mut self, head: usize) {
@@ -128,6 +159,32 @@ impl World {
             self.soon(0, 500, Event::AgentUp(agent));
         }
         self.soon(2_000, 2_000, Event::Resume);
+    }
+
+    /// Operators give jobs up whose node is lost: they have seen that nothing of them is left.
+    pub(super) fn give_up(&mut self) {
+        self.soon(500, 4_000, Event::GiveUp);
+        let state = self.log.state();
+        let lost = |agent: &&Agent| {
+            let known = state.node(agent.node);
+            known.is_some_and(|node| node.health == NodeHealth::Lost)
+        };
+        let lost = self.agents.iter().filter(lost);
+        let jobs = lost.flat_map(|agent| state.jobs_on(agent.node).map(move |job| (agent, job)));
+        let over = |(agent, job): &(&Agent, &Job)| {
+            let attempt = job.attempt_id();
+            attempt.is_some_and(|attempt| agent.has_nothing_of(attempt))
+        };
+        let jobs: Vec<JobId> = jobs.filter(over).map(|(_, job)| job.id).collect();
+        let Some(job) = self.chance.of(&jobs) else {
+            return;
+        };
+        self.meet("an operator gave a job up");
+        let by = UserName::from("root");
+        self.call(
+            &Command::ConfirmLost(ConfirmLost { job, by }),
+            Asker::Nobody,
+        );
     }
 
     /// Administrators let every node work again, until it does.

@@ -4,9 +4,11 @@
 //! it writes.
 
 use agent::journal::StopWish;
+use agent::runner::book::remain;
 use agent::runtime::{RuntimeError, Signal};
 use agent::step::{
-    Action, Conclusion, Progress, Running, Tries, ending, or_give_up, refused, step,
+    Action, Conclusion, Progress, Running, Tries, ending, or_give_up, or_vanished, or_wait,
+    refused, step,
 };
 use model::assignment::{Held, News, StopCause};
 use model::job::{Started, Usage};
@@ -49,9 +51,15 @@ impl World {
             return Ok(());
         };
         let next = step(&progress, seen.as_ref(), stop.map(|wish| wish.cause));
+        let next = or_vanished(next, run.start_asked, stop.map(|wish| wish.cause));
+        let next = or_wait(next, remain(&run.taken.earlier));
         match or_give_up(next, &run.tries) {
             Action::Prepare => self.prepare(agent, attempt),
             Action::Start => self.start(agent, attempt),
+            Action::Wait => {
+                self.meet("an attempt waited for the one before it");
+                Ok(())
+            }
             Action::NoteRunning(started) => self.note_running(agent, attempt, started),
             Action::Watch => self.watch(agent, attempt, stop),
             Action::Conclude(conclusion) => self.conclude(agent, attempt, conclusion),
@@ -153,6 +161,9 @@ impl World {
         }
         if self.dies(agent) {
             return Ok(());
+        }
+        if let Some(run) = self.run(agent, attempt) {
+            run.start_asked |= !matches!(done, Err(RuntimeError::Gone));
         }
         match done {
             Ok(started) => self.note_running(agent, attempt, started),
@@ -333,6 +344,9 @@ impl World {
             if engine.remove(now, luck, attempt).is_err() {
                 return self.pause(agent, attempt);
             }
+        }
+        if let Some(live) = self.agents[agent].live.as_mut() {
+            live.book.gone(attempt);
         }
         if let Some(run) = self.run(agent, attempt) {
             run.removed = true;
