@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test mutants bench dist verify fix images engine stop clean
+.PHONY: help setup build demo test zoo bench dist verify fix images engine stop clean
 
 # Passed on, for example: make test ARGS='-E "package(raft)"', or make demo ARGS=--keep
 ARGS ?=
@@ -32,9 +32,9 @@ demo: ## three heads, two agents, Docker: align real reads, kill the leader on t
 test: ## set up, check format and lints, build, run every test; what CI runs
 	@packaging/test.sh $(ARGS)
 
-mutants: ## put known bugs back and see that the simulation finds them
+zoo: ## put known bugs back, one at a time, and see that the tests find each of them
 	@packaging/setup.sh build
-	@packaging/mutants.sh
+	@packaging/zoo.sh $(ARGS)
 
 bench: ## measure submissions and starts on a cluster of three heads
 	@packaging/setup.sh build
