@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use agent::journal::Journal;
+use agent::journal::{Found, Journal};
 use agent::runner::{Options, Runner};
 use agent::runtime::fake::FakeRuntime;
 use agent::runtime::{Place, Runtime, RuntimeError, Seen, Signal};
@@ -75,6 +75,18 @@ impl Runtime for Deaf {
     }
 }
 
+/// The journal; an earlier one of this process may close only now.
+fn open(dir: &Path) -> (Journal, Found) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match Journal::open(&dir.join("journal")) {
+            Ok(opened) => return opened,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 fn start(dir: &Path, deaf: bool) -> (Runner, Arc<Deaf>) {
     let inner = FakeRuntime::new(dir.join("fake"), Some(dir.join("ledger"))).unwrap();
     let runtime = Arc::new(Deaf {
@@ -82,7 +94,7 @@ fn start(dir: &Path, deaf: bool) -> (Runner, Arc<Deaf>) {
         deaf: AtomicBool::new(deaf),
         heard: watch::Sender::new(0),
     });
-    let (journal, found) = Journal::open(&dir.join("journal")).unwrap();
+    let (journal, found) = open(dir);
     let options = Options {
         attempts: dir.join("attempts"),
         default_ids: (
@@ -163,7 +175,7 @@ async fn the_next_attempt_begins_when_the_one_before_is_seen_gone() {
 async fn a_restarted_agent_keeps_the_order_of_attempts() {
     let dir = tempfile::tempdir().unwrap();
     {
-        let (journal, _) = Journal::open(&dir.path().join("journal")).unwrap();
+        let (journal, _) = open(dir.path());
         let kept = |number, script| Assignment {
             exclusive: false,
             ..assignment(number, script)

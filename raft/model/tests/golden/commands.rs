@@ -4,11 +4,12 @@ use model::account::Role;
 use model::assignment::News;
 use model::command::{
     CancelJobs, CancelResult, Command, CommitPlan, ConfirmLost, CreateJoinToken, DrainNode,
-    InitCluster, MarkNodes, Placement, PutUser, RecordStatus, RedeemJoinToken, Refusal,
-    RegisterNode, Rejection, RemoveNode, Reply, RevokeToken, SetHeadIntent, SetPassword,
+    ForgetEarlierLeases, InitCluster, MarkNodes, Placement, PutUser, RecordStatus, RedeemJoinToken,
+    Refusal, RegisterNode, Rejection, RemoveNode, Reply, RevokeToken, SetHeadIntent, SetPassword,
     SubmitJobs, SubmitKey,
 };
 use model::node::{HeadIntent, NodeHealth, NodeRole};
+use model::policy::EarlierLeases;
 use model::unit::{Millis, Timestamp};
 use model::{ClusterId, JobId, NodeId};
 
@@ -21,7 +22,7 @@ pub(crate) fn commands(samples: &mut Samples) {
     let all = variants!(Command: InitCluster, SubmitJobs, CancelJobs, CommitPlan, RecordStatus,
         ConfirmLost, RegisterNode, MarkNodes, DrainNode, SetHeadIntent, RemoveNode,
         CreateJoinToken, RedeemJoinToken, PutUser, SetPassword, CreateToken, RevokeToken,
-        PutVolume, RemoveVolume, SetTimings, Expire, RevokeJoinToken);
+        PutVolume, RemoveVolume, SetTimings, Expire, RevokeJoinToken, ForgetEarlierLeases);
     let values = [jobs(), nodes(), accounts()].concat();
     samples.all(all, &values, &form());
 }
@@ -108,6 +109,13 @@ fn nodes() -> Vec<Command> {
         Command::PutVolume(volume()),
         Command::RemoveVolume("genomes".into()),
         Command::Expire,
+        Command::ForgetEarlierLeases(ForgetEarlierLeases {
+            timings: timings(),
+            earlier: EarlierLeases {
+                lost_after: Millis(75_000),
+                until: Timestamp(1_700_000_075_000),
+            },
+        }),
     ]
 }
 
