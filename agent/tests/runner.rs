@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use agent::journal::{Found, Journal};
+use agent::journal::Journal;
 use agent::runner::{Options, Runner};
 use agent::runtime::fake::FakeRuntime;
 use agent::runtime::{Place, Runtime, RuntimeError, Seen, Signal};
@@ -75,18 +75,6 @@ impl Runtime for Deaf {
     }
 }
 
-/// The journal; an earlier one of this process may close only now.
-fn open(dir: &Path) -> (Journal, Found) {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match Journal::open(&dir.join("journal")) {
-            Ok(opened) => return opened,
-            Err(error) => assert!(Instant::now() < until, "{error}"),
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 fn start(dir: &Path, deaf: bool) -> (Runner, Arc<Deaf>) {
     let inner = FakeRuntime::new(dir.join("fake"), Some(dir.join("ledger"))).unwrap();
     let runtime = Arc::new(Deaf {
@@ -94,7 +82,7 @@ fn start(dir: &Path, deaf: bool) -> (Runner, Arc<Deaf>) {
         deaf: AtomicBool::new(deaf),
         heard: watch::Sender::new(0),
     });
-    let (journal, found) = open(dir);
+    let (journal, found) = Journal::open(&dir.join("journal")).unwrap();
     let options = Options {
         attempts: dir.join("attempts"),
         default_ids: (
@@ -168,29 +156,6 @@ async fn the_next_attempt_begins_when_the_one_before_is_seen_gone() {
     runtime.deaf.store(false, Ordering::Release);
     let all = "begin 7_0#1 10\nend 7_0#1 10\nbegin 7_0#2 20\nend 7_0#2 20\n";
     ledger(dir.path(), all).await;
-}
-
-/// Of two attempts in the journal of a restarted agent only the later may begin.
-#[tokio::test]
-async fn a_restarted_agent_keeps_the_order_of_attempts() {
-    let dir = tempfile::tempdir().unwrap();
-    {
-        let (journal, _) = open(dir.path());
-        let kept = |number, script| Assignment {
-            exclusive: false,
-            ..assignment(number, script)
-        };
-        let both = vec![kept(1, "exit 2"), kept(2, "exit 3")];
-        journal.accept(both).await.unwrap();
-    }
-    let (runner, _) = start(dir.path(), false);
-    let ended = async {
-        while runner.reports().len() < 2 {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, ended).await.unwrap();
-    ledger(dir.path(), "begin 7_0#2 20\nend 7_0#2 20\n").await;
 }
 
 /// An order that was overtaken by the next attempt's begins nothing, and a wait can be ended.

@@ -7,9 +7,7 @@ use model::{LogIndex, NodeId};
 
 use super::load::assert_holds;
 use super::{Heads, Load, soon};
-use crate::disk::DiskPoint;
 use crate::error::RaftError;
-use crate::tests::stores::Switch;
 
 /// Brings the members to `voters` and `learners`, asking whoever leads.
 async fn members(heads: &Heads, voters: &[u64], learners: &[u64]) {
@@ -149,42 +147,4 @@ async fn a_head_whose_snapshots_are_gone_makes_one_before_it_takes_part() {
     heads.leader().await;
     assert!(heads.handle(only).status().snapshot > Some(LogIndex(100)));
     assert_holds(heads.handle(only), &acknowledged);
-}
-
-/// The tables are the received ones then, and the newest snapshot that it has is older than what
-/// the log lacks.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_crashed_between_installing_a_snapshot_and_keeping_it_starts_again() {
-    let few = |config: &mut crate::Config| (config.snapshot_every, config.keep_logs) = (40, 10);
-    let (switch, faults) = Switch::new();
-    let heads = Heads::none().with_config(few).with_faults(3, faults);
-    let mut heads = heads.started(3).await;
-    let leader = heads.leader().await;
-    let to_first = heads.handle(leader).transfer_leadership(Some(NodeId(1)));
-    soon(to_first).await.unwrap();
-    let load = Load::start(&heads, 4, 200);
-    heads
-        .until("a snapshot of its own", |heads| {
-            heads.handle(3).status().snapshot > Some(LogIndex(20))
-        })
-        .await;
-    heads.crash(3).await;
-    let before = heads.handle(1).applied();
-    load.acknowledges(300).await;
-
-    switch.refuse(DiskPoint::InstallAfterMarker, std::io::ErrorKind::Other);
-    heads.start(3).await.unwrap();
-    soon(heads.handle(3).failed()).await;
-    heads.end(3).await;
-    switch.allow();
-    heads.start(3).await.unwrap();
-    assert!(
-        heads.handle(3).applied() > before,
-        "the tables are the new ones"
-    );
-    let status = heads.handle(3).status();
-    assert!(status.snapshot > Some(before), "{status:?}");
-    let acknowledged = load.stop().await;
-    heads.converged().await;
-    assert_holds(heads.handle(3), &acknowledged);
 }
