@@ -24,9 +24,14 @@ pub fn monotonic() -> Millis {
 /// Milliseconds since the machine booted; never jumps, runs on while the machine sleeps, and is
 /// the same for every process.
 pub fn since_boot() -> Millis {
+    Millis(since_boot_micros() / 1_000)
+}
+
+/// The same in microseconds.
+pub fn since_boot_micros() -> u64 {
     let time = clock_gettime(ClockId::CLOCK_BOOTTIME).map(std::time::Duration::from);
     let passed = time.unwrap_or_default();
-    Millis(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
+    u64::try_from(passed.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Names the current boot of the machine; 0 where the kernel does not say.

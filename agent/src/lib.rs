@@ -3,6 +3,7 @@
 //! This room is the composition root: it alone sees the whole house, and it holds wiring, not
 //! rules. What may be placed where is decided in `scheduler`, what a command does in `model`.
 
+pub mod allocator;
 pub mod birth;
 pub mod check;
 pub mod clock;

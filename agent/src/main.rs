@@ -23,6 +23,11 @@ enum Ended {
     Anew,
 }
 
+/// A head makes and drops very many small things on several threads, which this does faster than
+/// the C library. Without huge pages: they would double what an idle head takes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One daemon a node: runs jobs in containers, and on heads holds the cluster's log.
 #[derive(Parser)]
 #[command(name = "goagent", version, propagate_version = true)]
@@ -83,6 +88,7 @@ struct InitArgs {
 }
 
 fn main() -> ExitCode {
+    agent::allocator::tune();
     let cli = Cli::parse();
     match &cli.command {
         // Before any thread exists: the shim forks and changes namespaces.

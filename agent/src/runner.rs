@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use crate::journal::{Found, Journal, JournalError, Standing};
 use crate::lease::span::Span;
 use crate::runtime::{Place, Runtime};
+use crate::uplink::talk::Talk;
 use crate::{clock, files};
 
 /// What the attempts of a node share.
@@ -138,9 +139,9 @@ impl Runner {
         self.shared.book().held()
     }
 
-    /// Every report that is not yet acknowledged.
-    pub fn reports(&self) -> Vec<Report> {
-        self.shared.book().reports()
+    /// What is to be reported and was not told in this talk; it counts as told.
+    pub fn untold(&self, talk: &mut Talk) -> Vec<Report> {
+        talk.untold(&self.shared.book())
     }
 
     /// Tells of changes of the outbox.

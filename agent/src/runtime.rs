@@ -21,6 +21,11 @@ pub trait Runtime: Send + Sync {
     /// Which of them.
     fn kind(&self) -> RuntimeKind;
 
+    /// Whether an attempt's directory must be there before it is prepared.
+    fn needs_directory(&self) -> bool {
+        true
+    }
+
     /// Makes the attempt ready to start: fetches the image as its policy says and creates the
     /// container under the attempt's own name. If it exists already with the same fence, that is
     /// success; with an older fence it is removed first.

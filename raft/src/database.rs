@@ -26,7 +26,7 @@ use crate::disk::{self, io_error};
 use crate::error::RaftError;
 
 /// Bytes of one memtable.
-const MEMTABLE_BYTES: usize = 32 << 20;
+const MEMTABLE_BYTES: usize = 8 << 20;
 /// RocksDB's own messages that are kept, in files and bytes of each.
 const INFO_LOGS: (usize, usize) = (2, 4 << 20);
 

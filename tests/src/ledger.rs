@@ -83,7 +83,7 @@ impl Ran {
         let mut under_way: BTreeMap<&str, &str> = BTreeMap::new();
         for line in text.lines() {
             let words: Vec<&str> = line.split(' ').collect();
-            let [what, attempt, _fence] = words[..] else {
+            let [what, attempt, _fence, _micros] = words[..] else {
                 bail!("a torn line: {line:?}");
             };
             let (task, _) = attempt.split_once('#').context("an attempt")?;
@@ -123,15 +123,16 @@ mod tests {
 
     #[test]
     fn what_began_twice_is_seen() {
-        let fine = "begin 1_0#1 7\nend 1_0#1 7\nbegin 1_0#2 9\nbegin 12_0#1 9\nend 12_0#1 9\n";
+        let fine =
+            "begin 1_0#1 7 1\nend 1_0#1 7 2\nbegin 1_0#2 9 3\nbegin 12_0#1 9 4\nend 12_0#1 9 5\n";
         let ran = Ran::parse(fine).unwrap();
         assert_eq!(ran.attempts_of(1), ["1_0#1", "1_0#2"]);
         assert_eq!(ran.attempts_of(12), ["12_0#1"]);
         for (text, word) in [
-            ("begin 1_0#1 7\nbegin 1_0#1 7\n", "twice"),
-            ("begin 1_0#1 7\nbegin 1_0#2 8\n", "under way"),
-            ("end 1_0#1 7\nend 1_0#1 7\n", "twice"),
-            ("begin 1_0#1\n", "torn"),
+            ("begin 1_0#1 7 1\nbegin 1_0#1 7 1\n", "twice"),
+            ("begin 1_0#1 7 1\nbegin 1_0#2 8 1\n", "under way"),
+            ("end 1_0#1 7 1\nend 1_0#1 7 1\n", "twice"),
+            ("begin 1_0#1 7\n", "torn"),
         ] {
             let why = Ran::parse(text).unwrap_err().to_string();
             assert!(why.contains(word), "{why}");

@@ -176,7 +176,9 @@ impl Run {
         let shared = self.shared.clone();
         let result = tokio::select! {
             result = async {
-                files::make(&self.place, &self.assignment, ids)?;
+                if shared.runtime.needs_directory() {
+                    files::make(&self.place, &self.assignment, ids)?;
+                }
                 shared.runtime.prepare(&self.assignment, &self.place).await
             } => result,
             // A wish to end makes a long pull pointless; what is half made is seen next time.

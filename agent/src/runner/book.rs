@@ -4,6 +4,7 @@
 //! disk already. Whoever runs an attempt learns of wishes through the channels it is given.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use model::AttemptId;
@@ -19,13 +20,17 @@ use crate::step::Progress;
 #[derive(Debug, Default)]
 pub struct Book {
     entries: BTreeMap<AttemptId, Entry>,
+    /// Who has something to report, in the order in which it became news.
+    news: BTreeMap<u64, AttemptId>,
+    last_news: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     held: Held,
     exclusive: bool,
-    report: Option<Report>,
+    /// With its place in the order of news.
+    report: Option<(u64, Report)>,
     stop: watch::Sender<Option<StopWish>>,
     forget: watch::Sender<bool>,
     gone: watch::Sender<bool>,
@@ -99,7 +104,7 @@ impl Book {
         let entry = Entry {
             held,
             exclusive: assignment.exclusive,
-            report: news(&standing.progress).map(|news| report(held, news)),
+            report: None,
             stop,
             forget,
             gone: watch::Sender::new(false),
@@ -112,6 +117,9 @@ impl Book {
             entry.wish(LEASE_LOST);
         }
         self.entries.insert(held.attempt, entry);
+        if let Some(news) = news(&standing.progress) {
+            self.set_report(held, news);
+        }
         Some(Taken {
             assignment,
             standing,
@@ -156,7 +164,10 @@ impl Book {
             let Some(entry) = entry.filter(|entry| entry.held == *one) else {
                 continue;
             };
-            entry.report = entry.report.take().filter(is_end);
+            let known = entry.report.take_if(|(_, report)| !is_end(report));
+            if let Some((number, _)) = known {
+                self.news.remove(&number);
+            }
         }
     }
 
@@ -176,14 +187,28 @@ impl Book {
 
     /// Nothing of it is left.
     pub fn remove(&mut self, attempt: AttemptId) {
-        self.entries.remove(&attempt);
+        let entry = self.entries.remove(&attempt);
+        if let Some((number, _)) = entry.and_then(|entry| entry.report) {
+            self.news.remove(&number);
+        }
     }
 
     /// There is news of an attempt.
     pub fn set_report(&mut self, held: Held, news: News) {
-        if let Some(entry) = self.entries.get_mut(&held.attempt) {
-            entry.report = Some(report(held, news));
+        let Some(entry) = self.entries.get_mut(&held.attempt) else {
+            return;
+        };
+        self.last_news += 1;
+        let report = Report {
+            attempt: held.attempt,
+            fence: held.fence,
+            news,
+        };
+        let before = entry.report.replace((self.last_news, report));
+        if let Some((number, _)) = before {
+            self.news.remove(&number);
         }
+        self.news.insert(self.last_news, held.attempt);
     }
 
     /// What an attempt was seen to use.
@@ -204,15 +229,23 @@ impl Book {
         self.entries.values().map(|entry| entry.held).collect()
     }
 
-    /// Every report that is not yet acknowledged.
-    pub fn reports(&self) -> Vec<Report> {
-        let reports = self.entries.values().map(|entry| entry.report.clone());
-        reports.flatten().collect()
+    /// Reports that are not yet acknowledged and became news after number `told`, oldest first;
+    /// all of them after 0. With them, the number of the last.
+    pub fn reports_after(&self, told: u64) -> (Vec<Report>, u64) {
+        let newer = self.news.range((Bound::Excluded(told), Bound::Unbounded));
+        let entries = newer.filter_map(|(_, attempt)| self.entries.get(attempt));
+        let reports = entries.filter_map(|entry| Some(entry.report.as_ref()?.1.clone()));
+        (reports.collect(), self.last_news)
     }
 
     /// Whether the attempt is here and has not ended.
     pub fn is_running(&self, attempt: AttemptId) -> bool {
-        let ended = |entry: &Entry| entry.report.as_ref().is_some_and(is_end);
+        let ended = |entry: &Entry| {
+            entry
+                .report
+                .as_ref()
+                .is_some_and(|(_, report)| is_end(report))
+        };
         self.entries
             .get(&attempt)
             .is_some_and(|entry| !ended(entry))
@@ -264,14 +297,6 @@ fn news(progress: &Progress) -> Option<News> {
         Progress::Accepted => None,
         Progress::Running(running) => Some(News::Running(running.started.clone())),
         Progress::Ended(ending) => Some(News::Ended(ending.clone())),
-    }
-}
-
-fn report(held: Held, news: News) -> Report {
-    Report {
-        attempt: held.attempt,
-        fence: held.fence,
-        news,
     }
 }
 

@@ -1,5 +1,5 @@
-//! The runtime in which nothing runs: an attempt is a record in a file and a moment at which it
-//! will have ended.
+//! The runtime in which nothing runs: an attempt is a line in a file and a moment at which it will
+//! have ended.
 //!
 //! It keeps the promises of the others (one record under one name, fences, adoption after a crash
 //! of the agent), so the cluster above cannot tell it from a real one; it is for simulation and
@@ -10,15 +10,17 @@
 //! |---|---|
 //! | `sleep SECONDS` | it runs so much longer |
 //! | `exit CODE` | it ends with this code |
-//! | `echo WORDS` | it writes them to standard output |
+//! | `echo WORDS` | it writes them to standard output; without, it leaves no files |
 //! | `trap '' TERM` | only KILL ends it |
 //!
-//! With a ledger, every begin and end is one appended line, `begin 12_0#1 FENCE` and
-//! `end 12_0#1 FENCE`: several agents may share the file, and who reads it sees whether anything
-//! ran twice.
+//! With a ledger, every begin and end is one appended line, `begin 12_0#1 FENCE MICROSECONDS` and
+//! `end 12_0#1 FENCE MICROSECONDS` (since boot): several agents of one machine may share the file,
+//! and who reads it sees whether anything ran twice.
 
 mod record;
+mod records;
 
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,28 +29,30 @@ use model::assignment::Assignment;
 use model::job::{Exit, Started, Usage};
 use model::log::Later;
 use model::node::RuntimeKind;
-use tokio::sync::watch;
 
 use self::record::Record;
+use self::records::Records;
 use super::{Place, Runtime, RuntimeError, Seen, Signal};
 use crate::clock;
 
 /// Runs nothing, and keeps account of it.
 pub struct FakeRuntime {
-    dir: PathBuf,
-    ledger: Option<PathBuf>,
-    /// Counts changes of records, for those who wait for an end.
-    changed: watch::Sender<u64>,
-    /// Held while a record is read, changed and written: an attempt's end is awaited by two, and
-    /// one of them notes it.
-    changing: Mutex<()>,
+    records: Mutex<Records>,
+    boot: u128,
+    ledger: Option<Ledger>,
+}
+
+/// The file of begins and ends.
+struct Ledger {
+    path: PathBuf,
+    file: File,
 }
 
 impl FakeRuntime {
     /// A runtime that keeps its records in `dir`, and writes begins and ends to `ledger`.
     ///
     /// # Errors
-    /// [`RuntimeError::Disk`] if the directory cannot be made.
+    /// [`RuntimeError::Disk`] if a file cannot be made or read.
     pub fn new(dir: PathBuf, ledger: Option<PathBuf>) -> Result<FakeRuntime, RuntimeError> {
         let made = std::fs::create_dir_all(&dir);
         made.map_err(|source| RuntimeError::Disk {
@@ -56,55 +60,38 @@ impl FakeRuntime {
             source,
         })?;
         Ok(FakeRuntime {
-            dir,
-            ledger,
-            changed: watch::Sender::new(0),
-            changing: Mutex::new(()),
+            records: Mutex::new(Records::open(dir.join("records"))?),
+            boot: clock::boot_id(),
+            ledger: ledger.map(Ledger::open).transpose()?,
         })
     }
 
-    fn changing(&self) -> MutexGuard<'_, ()> {
-        // It guards files; a panic leaves each of them whole.
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn path(&self, place: &Place) -> PathBuf {
-        self.dir.join(format!("{}.json", place.name()))
-    }
-
-    /// The place's record; one of another fence is not its own.
-    fn own(&self, place: &Place) -> Result<Record, RuntimeError> {
-        let found = Record::read(&self.path(place))?;
-        found
-            .filter(|record| record.fence == place.fence)
-            .ok_or(RuntimeError::Gone)
-    }
-
-    fn keep(&self, place: &Place, record: &Record) -> Result<(), RuntimeError> {
-        record.write(&self.path(place))?;
-        self.changed
-            .send_modify(|count| *count = count.wrapping_add(1));
-        Ok(())
+    /// Held while a record is looked at and changed: an attempt's end is awaited by two, and one
+    /// of them notes it.
+    fn records(&self) -> MutexGuard<'_, Records> {
+        // A panic leaves each record whole.
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn make(&self, assignment: &Assignment, place: &Place) -> Result<(), RuntimeError> {
-        let _changing = self.changing();
-        match Record::read(&self.path(place))? {
+        let mut records = self.records();
+        match records.get(place.attempt) {
             Some(known) if known.fence == place.fence => Ok(()),
             Some(known) if known.fence > place.fence => Err(RuntimeError::Refused {
                 why: format!("the name is taken by a later placement, {}", known.fence),
             }),
-            Some(_) | None => self.keep(place, &Record::new(assignment)),
+            Some(_) | None => records.put(Record::new(assignment)),
         }
     }
 
     fn begin(&self, place: &Place) -> Result<Started, RuntimeError> {
-        let _changing = self.changing();
-        let mut record = self.own(place)?;
-        if record.start.is_none() {
-            record.begin(clock::wall(), clock::since_boot(), clock::boot_id());
+        let mut records = self.records();
+        let mut record = own(&records, place)?.clone();
+        let started = record.start.is_some();
+        if !started {
+            record.begin(clock::wall(), clock::since_boot(), self.boot);
             // The record first: an agent that dies in between begins nothing a second time.
-            self.keep(place, &record)?;
+            records.put(record.clone())?;
             self.note("begin", place)?;
         }
         Ok(record.started())
@@ -112,57 +99,54 @@ impl FakeRuntime {
 
     /// The end, once it has come; written to the ledger by the first who sees it.
     fn end(&self, place: &Place) -> Result<Option<Exit>, RuntimeError> {
-        let _changing = self.changing();
-        let mut record = self.own(place)?;
-        let Some(exit) = record.exit(clock::since_boot(), clock::boot_id()) else {
+        let mut records = self.records();
+        let record = own(&records, place)?;
+        let Some(exit) = record.exit(clock::since_boot(), self.boot) else {
             return Ok(None);
         };
         if !record.end_noted {
+            let mut record = record.clone();
             record.end_noted = true;
-            self.keep(place, &record)?;
+            records.put(record)?;
             self.note("end", place)?;
         }
         Ok(Some(exit))
     }
 
     async fn wait_for_end(&self, place: &Place) -> Result<Exit, RuntimeError> {
-        let mut changes = self.changed.subscribe();
+        let changes = self.records().changes(place.attempt);
+        let mut changes = changes.ok_or(RuntimeError::Gone)?;
         loop {
             changes.borrow_and_update();
             if let Some(exit) = self.end(place)? {
                 return Ok(exit);
             }
-            let left = self.own(place)?.left(clock::since_boot());
+            let left = own(&self.records(), place)?.left(clock::since_boot());
             tokio::select! {
                 () = tokio::time::sleep(left) => {}
-                // The sender lives in `self`.
+                // Also told when the record is taken away.
                 _ = changes.changed() => {}
             }
         }
     }
 
     fn note(&self, what: &str, place: &Place) -> Result<(), RuntimeError> {
-        let Some(path) = &self.ledger else {
-            return Ok(());
-        };
-        let line = format!("{what} {} {}\n", place.attempt, place.fence);
-        let written = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .and_then(|mut file| file.write_all(line.as_bytes()));
-        written.map_err(|source| RuntimeError::Disk {
-            path: path.clone(),
-            source,
-        })
+        match &self.ledger {
+            Some(ledger) => ledger.note(what, place),
+            None => Ok(()),
+        }
     }
 
     fn write_output(&self, place: &Place) -> Result<(), RuntimeError> {
-        let record = self.own(place)?;
-        for (path, text) in [
-            (place.stdout(), record.output.as_str()),
-            (place.stderr(), ""),
-        ] {
+        let output = own(&self.records(), place)?.output.clone();
+        if output.is_empty() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(&place.dir).map_err(|source| RuntimeError::Disk {
+            path: place.dir.clone(),
+            source,
+        })?;
+        for (path, text) in [(place.stdout(), output.as_str()), (place.stderr(), "")] {
             let written = std::fs::write(&path, text);
             written.map_err(|source| RuntimeError::Disk { path, source })?;
         }
@@ -170,52 +154,77 @@ impl FakeRuntime {
     }
 
     fn interrupt(&self, place: &Place, signal: Signal) -> Result<(), RuntimeError> {
-        let _changing = self.changing();
-        let mut record = match self.own(place) {
-            Ok(record) => record,
+        let mut records = self.records();
+        let mut record = match own(&records, place) {
+            Ok(record) => record.clone(),
             Err(RuntimeError::Gone) => return Ok(()),
             Err(error) => return Err(error),
         };
         if record.interrupt(signal, clock::since_boot()) {
-            self.keep(place, &record)?;
+            records.put(record)?;
         }
         Ok(())
     }
 
     fn take_away(&self, place: &Place) -> Result<(), RuntimeError> {
-        let _changing = self.changing();
-        let path = self.path(place);
-        match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(RuntimeError::Disk { path, source })
-            }
-            Ok(()) | Err(_) => Ok(()),
+        let mut records = self.records();
+        match records.get(place.attempt) {
+            Some(record) if record.fence <= place.fence => records.remove(place.attempt),
+            Some(_) | None => Ok(()),
         }
     }
 
-    fn look_at_all(&self) -> Result<Vec<Seen>, RuntimeError> {
-        let wrong = |source| RuntimeError::Disk {
-            path: self.dir.clone(),
-            source,
-        };
-        let mut seen = Vec::new();
-        for entry in std::fs::read_dir(&self.dir).map_err(wrong)? {
-            let path = entry.map_err(wrong)?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-                && let Some(record) = Record::read(&path)?
-            {
-                seen.push(record.seen(clock::since_boot(), clock::boot_id()));
-            }
+    fn look_at(&self, place: &Place) -> Result<Option<Seen>, RuntimeError> {
+        match own(&self.records(), place) {
+            Ok(record) => Ok(Some(record.seen(clock::since_boot(), self.boot))),
+            Err(RuntimeError::Gone) => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok(seen)
+    }
+
+    fn look_at_all(&self) -> Vec<Seen> {
+        let seen = |record: &Record| record.seen(clock::since_boot(), self.boot);
+        self.records().all().map(seen).collect()
+    }
+}
+
+/// The place's record; one of another fence is not its own.
+fn own<'a>(records: &'a Records, place: &Place) -> Result<&'a Record, RuntimeError> {
+    let found = records.get(place.attempt);
+    found
+        .filter(|record| record.fence == place.fence)
+        .ok_or(RuntimeError::Gone)
+}
+
+impl Ledger {
+    fn open(path: PathBuf) -> Result<Ledger, RuntimeError> {
+        let opened = File::options().create(true).append(true).open(&path);
+        match opened {
+            Ok(file) => Ok(Ledger { path, file }),
+            Err(source) => Err(RuntimeError::Disk { path, source }),
+        }
+    }
+
+    /// One write: the file may be shared.
+    fn note(&self, what: &str, place: &Place) -> Result<(), RuntimeError> {
+        let micros = clock::since_boot_micros();
+        let line = format!("{what} {} {} {micros}\n", place.attempt, place.fence);
+        let written = (&self.file).write_all(line.as_bytes());
+        written.map_err(|source| RuntimeError::Disk {
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 
 impl Runtime for FakeRuntime {
     fn kind(&self) -> RuntimeKind {
         RuntimeKind::Fake
+    }
+
+    /// Most attempts write nothing, and what is measured here is not the file system.
+    fn needs_directory(&self) -> bool {
+        false
     }
 
     fn prepare<'a>(
@@ -250,21 +259,15 @@ impl Runtime for FakeRuntime {
     }
 
     fn inspect<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Option<Seen>, RuntimeError>> {
-        Box::pin(async move {
-            match self.own(place) {
-                Ok(record) => Ok(Some(record.seen(clock::since_boot(), clock::boot_id()))),
-                Err(RuntimeError::Gone) => Ok(None),
-                Err(error) => Err(error),
-            }
-        })
+        Box::pin(async move { self.look_at(place) })
     }
 
     fn list(&self) -> Later<'_, Result<Vec<Seen>, RuntimeError>> {
-        Box::pin(async move { self.look_at_all() })
+        Box::pin(async move { Ok(self.look_at_all()) })
     }
 
     fn usage<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Usage, RuntimeError>> {
-        Box::pin(async move { self.own(place).map(|_| Usage::default()) })
+        Box::pin(async move { own(&self.records(), place).map(|_| Usage::default()) })
     }
 
     fn remove<'a>(&'a self, place: &'a Place) -> Later<'a, Result<(), RuntimeError>> {

@@ -172,17 +172,14 @@ impl Session<'_> {
             }
             Order::Stop(stops) => runner.stop(&stops),
             Order::NotedRunning(held) => runner.noted_running(&held),
-            Order::Forget(held) => {
-                self.talk.forget(&held);
-                runner.forget(&held);
-            }
+            Order::Forget(held) => runner.forget(&held),
         }
         Ok(())
     }
 
     /// Sends what is in the outbox and was not sent in this session.
     async fn report(&mut self) -> Result<(), Ended> {
-        let reports = self.talk.unsent(self.uplink.runner.reports());
+        let reports = self.uplink.runner.untold(&mut self.talk);
         for chunk in reports.chunks(REPORTS_IN_MESSAGE) {
             self.sender.send(&ToHead::Reports(chunk.to_vec())).await?;
         }

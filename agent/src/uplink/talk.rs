@@ -1,11 +1,12 @@
 //! What an agent remembers while it speaks with one head. Pure: time and words come in.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use model::assignment::{Held, News, Report};
+use model::assignment::Report;
 use model::unit::Millis;
-use model::{AttemptId, Fence};
+
+use crate::runner::book::Book;
 
 /// Heartbeats without an answer before the session is given up.
 const UNANSWERED_MAX: usize = 10;
@@ -18,8 +19,8 @@ pub struct Talk {
     last_beat: u64,
     /// The term in which the head leads, once it has said so.
     leads: Option<u64>,
-    /// Reports that were sent in this session, and whether they told of an end.
-    sent: BTreeMap<(AttemptId, Fence), bool>,
+    /// Up to where the head was told what there is to report.
+    told: u64,
 }
 
 /// What a term means to an agent that has heard others.
@@ -81,38 +82,20 @@ impl Talk {
         let new = self.leads != Some(term);
         if new {
             self.leads = Some(term);
-            self.sent.clear();
+            self.told = 0;
         }
         new
     }
 
-    /// What is in the outbox and was not sent in this session; it counts as sent.
-    pub fn unsent(&mut self, mut outbox: Vec<Report>) -> Vec<Report> {
-        outbox.retain(|report| {
-            let told = self
-                .sent
-                .insert((report.attempt, report.fence), is_end(report));
-            told != Some(is_end(report))
-        });
-        outbox
+    /// What there is to report and was not told yet; it counts as told.
+    pub fn untold(&mut self, book: &Book) -> Vec<Report> {
+        let (reports, told) = book.reports_after(self.told);
+        self.told = told;
+        reports
     }
 
-    /// Everything is to be sent again.
+    /// Everything that is not acknowledged is to be told again.
     pub fn repeat(&mut self) {
-        self.sent.clear();
-    }
-
-    /// These are acknowledged.
-    pub fn forget(&mut self, held: &[Held]) {
-        for one in held {
-            self.sent.remove(&(one.attempt, one.fence));
-        }
-    }
-}
-
-fn is_end(report: &Report) -> bool {
-    match report.news {
-        News::Running(_) => false,
-        News::Ended(_) => true,
+        self.told = 0;
     }
 }

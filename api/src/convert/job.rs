@@ -39,7 +39,7 @@ pub(crate) fn live(state: &State, job: &Job, now: Timestamp, depth: Depth) -> se
         node: current.as_ref().map(|attempt| attempt.node.clone()),
         attempt: last.map(|attempt| attempt.id),
         reason,
-        cancel: job.cancel.as_ref().map(cancel),
+        cancel: job.cancel.as_deref().map(cancel),
         attempts: past.chain(current).collect(),
         ..asked(job.id, &job.owner.0, job.submitted_at, &job.spec, depth)
     }

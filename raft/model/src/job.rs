@@ -4,6 +4,7 @@
 //! attempt and makes the task pending again under the next attempt number. An ended job leaves
 //! [`crate::State`] in the same entry that ends it and lives on as an [`EndedJob`] on disk.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -27,7 +28,7 @@ pub struct Job {
     #[serde(skip)]
     pub spec: Arc<JobSpec>,
     /// Somebody asked for its end.
-    pub cancel: Option<Cancel>,
+    pub cancel: Option<Box<Cancel>>,
     /// Where its only task stands.
     pub task: TaskState,
     /// Attempts that ended before the current state, oldest first.
@@ -58,7 +59,7 @@ pub enum TaskState {
         not_before: Timestamp,
     },
     /// Given to a node.
-    Live(Attempt),
+    Live(Box<Attempt>),
 }
 
 impl Default for TaskState {

@@ -10,7 +10,7 @@ pub const LIVE_JOBS_MAX: usize = 2_000_000;
 /// Jobs in one submission.
 pub const SUBMIT_BATCH_MAX: usize = 10_000;
 /// Placements in one plan.
-pub const PLAN_MAX: usize = 1_024;
+pub const PLAN_MAX: usize = 4_096;
 /// Reports in one status entry.
 pub const REPORTS_MAX: usize = 4_096;
 /// Jobs named by one cancel.

@@ -279,16 +279,13 @@ impl State {
                 }
             }
             TaskState::Live(attempt) => {
-                let mut load = self.loads.get(&attempt.node).cloned().unwrap_or_default();
+                let load = entry(&mut self.loads, &attempt.node);
                 load.held = load.held.plus(&job.spec.resources);
                 load.jobs.insert_mut(job.id);
-                self.loads.insert_mut(attempt.node, load);
             }
         }
         if !self.jobs.contains_key(&job.id) {
-            let mut ids = self.owners.get(&job.owner).cloned().unwrap_or_default();
-            ids.insert_mut(job.id);
-            self.owners.insert_mut(job.owner.clone(), ids);
+            entry(&mut self.owners, &job.owner).insert_mut(job.id);
         }
         self.jobs.insert_mut(job.id, job);
     }
@@ -297,12 +294,10 @@ impl State {
         let job = self.jobs.get(&id)?.clone();
         self.unindex_job(id);
         self.jobs.remove_mut(&id);
-        let mut ids = self.owners.get(&job.owner).cloned().unwrap_or_default();
+        let ids = entry(&mut self.owners, &job.owner);
         ids.remove_mut(&id);
         if ids.is_empty() {
             self.owners.remove_mut(&job.owner);
-        } else {
-            self.owners.insert_mut(job.owner.clone(), ids);
         }
         Some(job)
     }
@@ -317,16 +312,12 @@ impl State {
                 self.tried.remove_mut(&id);
             }
             TaskState::Live(attempt) => {
-                let Some(load) = self.loads.get(&attempt.node) else {
-                    return;
-                };
-                let mut load = load.clone();
+                let node = attempt.node;
+                let load = entry(&mut self.loads, &node);
                 load.held = load.held.minus(&job.spec.resources);
                 load.jobs.remove_mut(&id);
                 if load.jobs.is_empty() {
-                    self.loads.remove_mut(&attempt.node);
-                } else {
-                    self.loads.insert_mut(attempt.node, load);
+                    self.loads.remove_mut(&node);
                 }
             }
         }
@@ -379,4 +370,14 @@ impl State {
         self.submit_keys.remove_mut(&name);
         self.key_ages.remove_mut(&(at, name.0, name.1));
     }
+}
+
+/// A value to be changed in place, which saves copying what only this state refers to; made if it
+/// is not there.
+fn entry<'a, K: Ord + Clone, V: Clone + Default>(map: &'a mut Map<K, V>, key: &K) -> &'a mut V {
+    if !map.contains_key(key) {
+        map.insert_mut(key.clone(), V::default());
+    }
+    // It is there.
+    map.get_mut(key).unwrap_or_else(|| unreachable!())
 }

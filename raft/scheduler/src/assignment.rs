@@ -19,10 +19,11 @@ pub struct Orders {
     pub stop: Vec<Stop>,
 }
 
-/// The orders that turn what a node has into what the state says it shall have.
+/// The orders that turn what a node has into what the state says it shall have. Both are in the
+/// order of ids, so they are gone through side by side.
 pub fn diff(state: &State, node: NodeId, held: &BTreeSet<Held>) -> Orders {
     let mut orders = Orders::default();
-    let mut live = BTreeSet::new();
+    let mut held = held.iter().peekable();
     for job in state.jobs_on(node) {
         let Some(attempt) = job.attempt() else {
             continue;
@@ -31,8 +32,10 @@ pub fn diff(state: &State, node: NodeId, held: &BTreeSet<Held>) -> Orders {
             attempt: job.task_id().attempt(attempt.number),
             fence: attempt.fence,
         };
-        live.insert(one);
-        if !held.contains(&one) {
+        while let Some(other) = held.next_if(|other| **other < one) {
+            orders.stop.push(stale(other));
+        }
+        if held.next_if_eq(&&one).is_none() {
             orders.assign.push(assignment(state, job, attempt));
         }
         if let Some(cancel) = &job.cancel {
@@ -45,16 +48,18 @@ pub fn diff(state: &State, node: NodeId, held: &BTreeSet<Held>) -> Orders {
             });
         }
     }
-    for one in held.difference(&live) {
-        let (cause, grace) = (StopCause::Stale, Millis(0));
-        orders.stop.push(Stop {
-            attempt: one.attempt,
-            fence: one.fence,
-            cause,
-            grace,
-        });
-    }
+    orders.stop.extend(held.map(stale));
     orders
+}
+
+/// Ends what the state does not know.
+fn stale(held: &Held) -> Stop {
+    Stop {
+        attempt: held.attempt,
+        fence: held.fence,
+        cause: StopCause::Stale,
+        grace: Millis(0),
+    }
 }
 
 /// The whole order for one attempt: nothing is left to ask.

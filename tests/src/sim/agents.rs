@@ -250,7 +250,7 @@ impl World {
             ToAgent::Alive(alive) => self.hear_alive(agent, link, &alive),
             ToAgent::Order { term, order } => {
                 if self.accepts(agent, term) {
-                    self.obey(agent, link, order);
+                    self.obey(agent, order);
                 } else {
                     self.meet("an order of a deposed leader was refused");
                 }
@@ -314,7 +314,7 @@ impl World {
         }
     }
 
-    fn obey(&mut self, agent: usize, link: u64, order: Order) {
+    fn obey(&mut self, agent: usize, order: Order) {
         let now = self.now;
         let obeying = &mut self.agents[agent];
         let Some(live) = obeying.live.as_mut() else {
@@ -342,12 +342,7 @@ impl World {
             }
             Order::Stop(stops) => live.book.stop(&stops),
             Order::NotedRunning(held) => live.book.noted_running(&held),
-            Order::Forget(held) => {
-                if let Some(open) = self.links.get_mut(&link) {
-                    open.talk.forget(&held);
-                }
-                live.book.forget(&held);
-            }
+            Order::Forget(held) => live.book.forget(&held),
         }
     }
 
@@ -356,15 +351,17 @@ impl World {
         let Some(live) = &self.agents[agent].live else {
             return;
         };
-        let outbox = live.book.reports();
         let links: Vec<u64> = live.talks.values().copied().collect();
         for link in links {
             let Some(open) = self.links.get_mut(&link).filter(|open| open.talk.leads()) else {
                 continue;
             };
-            let unsent = open.talk.unsent(outbox.clone());
-            if !unsent.is_empty() {
-                self.say(link, ToHead::Reports(unsent));
+            let Some(live) = &self.agents[agent].live else {
+                return;
+            };
+            let untold = open.talk.untold(&live.book);
+            if !untold.is_empty() {
+                self.say(link, ToHead::Reports(untold));
             }
         }
     }

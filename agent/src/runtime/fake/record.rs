@@ -1,9 +1,5 @@
 //! What is known of one attempt in which nothing runs, and what follows from it at a moment.
-//!
-//! The file is replaced as a whole, so a crash leaves the old or the new one.
 
-use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use model::assignment::Assignment;
@@ -13,7 +9,7 @@ use model::unit::{Millis, Timestamp};
 use model::{AttemptId, Fence};
 use serde::{Deserialize, Serialize};
 
-use crate::runtime::{RuntimeError, Seen, Signal, Stage};
+use crate::runtime::{Seen, Signal, Stage};
 
 /// The code that a shell gives to a program that a signal ended: 128 and the signal.
 const SIGNALLED: i32 = 128;
@@ -24,7 +20,7 @@ const TICK: Duration = Duration::from_millis(1);
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
-    attempt: AttemptId,
+    pub(super) attempt: AttemptId,
     pub(super) fence: Fence,
     run_ms: u64,
     exit_code: i32,
@@ -97,33 +93,6 @@ impl Record {
             _ => {}
         }
         false
-    }
-
-    /// `None`: there is no such file.
-    pub(super) fn read(path: &Path) -> Result<Option<Record>, RuntimeError> {
-        let wrong = |source| RuntimeError::Disk {
-            path: path.into(),
-            source,
-        };
-        match std::fs::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(wrong(error)),
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|e| wrong(e.into())),
-        }
-    }
-
-    pub(super) fn write(&self, path: &Path) -> Result<(), RuntimeError> {
-        let beside = path.with_extension("new");
-        let written = serde_json::to_vec(self)
-            .map_err(io::Error::from)
-            .and_then(|bytes| std::fs::write(&beside, bytes))
-            .and_then(|()| std::fs::rename(&beside, path));
-        written.map_err(|source| RuntimeError::Disk {
-            path: path.into(),
-            source,
-        })
     }
 
     pub(super) fn begin(&mut self, at: Timestamp, now: Millis, boot_id: u128) {

@@ -1,5 +1,6 @@
 //! Submitting and cancelling, and the one way a job leaves the state.
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use crate::id::JobId;
 use crate::job::{Cancel, EndedJob, Job, Outcome, TaskState};
 use crate::limits;
 use crate::node::NodeHealth;
+use crate::spec::JobSpec;
 use crate::state::SubmitRecord;
 use crate::unit::Millis;
 
@@ -67,7 +69,7 @@ impl Writer<'_> {
         })
     }
 
-    fn missing_volume(&self, spec: &crate::spec::JobSpec) -> Option<alloc::string::String> {
+    fn missing_volume(&self, spec: &JobSpec) -> Option<alloc::string::String> {
         let missing = spec
             .volumes
             .iter()
@@ -80,13 +82,18 @@ impl Writer<'_> {
         let count = u32::try_from(submit.specs.len()).unwrap_or(u32::MAX);
         self.state.meta.next_job += u64::from(count);
         self.touch(RecordKey::Meta);
+        let mut last: Arc<JobSpec> = Arc::default();
         for (id, spec) in (first.0..).zip(submit.specs) {
+            // The jobs of a batch are often alike; then they share what they ask for.
+            if *last != spec {
+                last = Arc::new(spec);
+            }
             self.touch(RecordKey::Spec(JobId(id)));
             self.put_job(Job {
                 id: JobId(id),
                 owner: submit.by.clone(),
                 submitted_at: now,
-                spec: Arc::new(spec),
+                spec: Arc::clone(&last),
                 cancel: None,
                 task: TaskState::Pending {
                     since: now,
@@ -150,11 +157,13 @@ impl Writer<'_> {
         let grace = cancel.grace.map(|grace| grace.min(limits::GRACE_MAX));
         let news = shortens(&job, grace);
         if news {
-            let first = || Cancel {
-                by: cancel.by.clone(),
-                at: self.now(),
-                reason: clip(cancel.reason.clone()),
-                grace,
+            let first = || {
+                Box::new(Cancel {
+                    by: cancel.by.clone(),
+                    at: self.now(),
+                    reason: clip(cancel.reason.clone()),
+                    grace,
+                })
             };
             job.cancel.get_or_insert_with(first).grace = grace;
             let (owner, by) = (job.owner.clone(), cancel.by.clone());
@@ -211,7 +220,7 @@ impl Writer<'_> {
             submitted_at: job.submitted_at,
             ended_at: self.now(),
             spec: job.spec,
-            cancel: job.cancel,
+            cancel: job.cancel.map(|cancel| *cancel),
             outcome,
             attempts: job.past,
         });

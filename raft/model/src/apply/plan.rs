@@ -1,6 +1,7 @@
 //! Placing: every line of a plan is checked again, so that a slow, stale or foreign scheduler
 //! cannot corrupt anything.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{Writer, limit};
@@ -44,13 +45,13 @@ impl Writer<'_> {
             return Err(Refusal::NoRoom);
         }
         let number = job.next_attempt();
-        job.task = TaskState::Live(Attempt {
+        job.task = TaskState::Live(Box::new(Attempt {
             number,
             node: node.id,
             fence: Fence(self.at.index.0),
             placed_at: self.now(),
             phase: Phase::Placed,
-        });
+        }));
         let (attempt, owner) = (job.task_id().attempt(number), job.owner.clone());
         self.put_job(job);
         self.tell(EventKind::AttemptPlaced {

@@ -4,6 +4,7 @@
 //! every other one is late or double and changes nothing. So reports may be lost, repeated and
 //! reordered at will.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
@@ -59,10 +60,10 @@ impl Writer<'_> {
             job.owner.clone(),
             attempt.node,
         );
-        job.task = TaskState::Live(Attempt {
+        job.task = TaskState::Live(Box::new(Attempt {
             phase: Phase::Running(started),
             ..attempt.clone()
-        });
+        }));
         self.put_job(job);
         self.tell(EventKind::AttemptStarted {
             attempt: id,

@@ -43,7 +43,7 @@ fn job(task: TaskState) -> Job {
         submitted_at: Timestamp(1_700_000_000_000),
         // It has a record of its own.
         spec: Arc::default(),
-        cancel: Some(cancel()),
+        cancel: Some(Box::new(cancel())),
         task,
         past: vec![attempt_end()],
     }
@@ -160,7 +160,11 @@ fn jobs(samples: &mut Samples, name: &str) {
     };
     let mut placed = attempt();
     placed.phase = Phase::Placed;
-    let tasks = [pending, TaskState::Live(placed), TaskState::Live(attempt())];
+    let tasks = [
+        pending,
+        TaskState::Live(Box::new(placed)),
+        TaskState::Live(Box::new(attempt())),
+    ];
     let all = variants!(TaskState: Pending, Live);
     samples.all(all, &tasks, &form());
     let phases = tasks.iter().filter_map(|task| match task {

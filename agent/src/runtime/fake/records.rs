@@ -1,0 +1,164 @@
+//! All records of one agent's pretended engine: in memory, and in a file to which every change is
+//! appended as one line.
+//!
+//! A line is one write, so an agent that dies leaves it whole or not at all; a torn last line, as
+//! a machine that dies may leave, is passed over. The file is written anew when it is opened, and
+//! once most of it is about what was removed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use model::AttemptId;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::record::Record;
+use crate::runtime::RuntimeError;
+
+/// Lines beyond four for each record that the file may have.
+const LINES_SPARE: usize = 100_000;
+
+/// The records, by attempt.
+pub(super) struct Records {
+    path: PathBuf,
+    file: File,
+    lines: usize,
+    slots: BTreeMap<AttemptId, Slot>,
+}
+
+struct Slot {
+    record: Record,
+    /// Counts changes of it.
+    changed: watch::Sender<u64>,
+}
+
+/// A line of the file: what has become of an attempt's record.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    attempt: AttemptId,
+    record: Option<Record>,
+}
+
+impl Records {
+    /// The records in the file; none if there is no such file.
+    pub(super) fn open(path: PathBuf) -> Result<Records, RuntimeError> {
+        let disk = |source| RuntimeError::Disk {
+            path: path.clone(),
+            source,
+        };
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            read => read.map_err(disk)?,
+        };
+        let mut slots = BTreeMap::new();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        for line in whole.lines() {
+            let line: Line = serde_json::from_str(line).map_err(|e| disk(e.into()))?;
+            match line.record {
+                Some(record) => slots.insert(line.attempt, Slot::new(record)),
+                None => slots.remove(&line.attempt),
+            };
+        }
+        let file = rewrite(&path, &slots).map_err(disk)?;
+        let lines = slots.len();
+        Ok(Records {
+            path,
+            file,
+            lines,
+            slots,
+        })
+    }
+
+    pub(super) fn get(&self, attempt: AttemptId) -> Option<&Record> {
+        self.slots.get(&attempt).map(|slot| &slot.record)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Record> {
+        self.slots.values().map(|slot| &slot.record)
+    }
+
+    /// Tells of changes of a record.
+    pub(super) fn changes(&self, attempt: AttemptId) -> Option<watch::Receiver<u64>> {
+        self.slots
+            .get(&attempt)
+            .map(|slot| slot.changed.subscribe())
+    }
+
+    /// Writes a record down, then shows it.
+    pub(super) fn put(&mut self, record: Record) -> Result<(), RuntimeError> {
+        let attempt = record.attempt;
+        self.append(attempt, Some(&record))?;
+        match self.slots.get_mut(&attempt) {
+            Some(slot) => {
+                slot.record = record;
+                slot.changed
+                    .send_modify(|count| *count = count.wrapping_add(1));
+            }
+            None => {
+                self.slots.insert(attempt, Slot::new(record));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a record away; whoever waits for a change of it is told.
+    pub(super) fn remove(&mut self, attempt: AttemptId) -> Result<(), RuntimeError> {
+        if self.slots.contains_key(&attempt) {
+            self.append(attempt, None)?;
+            self.slots.remove(&attempt);
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, attempt: AttemptId, record: Option<&Record>) -> Result<(), RuntimeError> {
+        let appended = self.try_append(attempt, record);
+        appended.map_err(|source| RuntimeError::Disk {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    fn try_append(&mut self, attempt: AttemptId, record: Option<&Record>) -> io::Result<()> {
+        if self.lines > 4 * self.slots.len() + LINES_SPARE {
+            self.file = rewrite(&self.path, &self.slots)?;
+            self.lines = self.slots.len();
+        }
+        self.file.write_all(&line(attempt, record)?)?;
+        self.lines += 1;
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn new(record: Record) -> Slot {
+        Slot {
+            record,
+            changed: watch::Sender::new(0),
+        }
+    }
+}
+
+fn line(attempt: AttemptId, record: Option<&Record>) -> io::Result<Vec<u8>> {
+    #[derive(Serialize)]
+    struct Borrowed<'a> {
+        attempt: AttemptId,
+        record: Option<&'a Record>,
+    }
+    let mut line = serde_json::to_vec(&Borrowed { attempt, record })?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Replaces the file by one that holds these records only.
+fn rewrite(path: &Path, slots: &BTreeMap<AttemptId, Slot>) -> io::Result<File> {
+    let beside = path.with_extension("new");
+    let mut text = Vec::new();
+    for (attempt, slot) in slots {
+        text.extend(line(*attempt, Some(&slot.record))?);
+    }
+    std::fs::write(&beside, text)?;
+    std::fs::rename(&beside, path)?;
+    File::options().append(true).open(path)
+}
