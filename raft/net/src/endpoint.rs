@@ -6,6 +6,7 @@
 mod connection;
 mod dial;
 mod gate;
+mod reset;
 mod stream;
 
 use std::collections::HashSet;
@@ -91,7 +92,10 @@ impl Endpoint {
     /// [`NetError::Listen`], [`NetError::Certificate`].
     pub fn bind(addr: SocketAddr, identity: &Identity) -> Result<Endpoint, NetError> {
         let server = dial::server_settings(identity)?;
-        let quic = quinn::Endpoint::server(server, addr);
+        let listening = |error| not_listening(addr.to_string(), &error);
+        let socket = std::net::UdpSocket::bind(addr).map_err(listening)?;
+        let (settings, runtime) = (reset::settings(identity), Arc::new(quinn::TokioRuntime));
+        let quic = quinn::Endpoint::new(settings, Some(server), socket, runtime);
         let quic = quic.map_err(|error| not_listening(addr.to_string(), &error))?;
         Ok(Endpoint::over(quic, identity))
     }

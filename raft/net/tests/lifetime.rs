@@ -167,6 +167,30 @@ async fn closing_an_endpoint_tells_everybody_and_frees_the_port() {
     assert_eq!(again.await.local_addr().unwrap().to_string(), addr);
 }
 
+#[test]
+fn a_peer_that_died_and_was_started_again_says_that_it_knows_nothing() {
+    let cluster = Cluster::new(1);
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let (first, own) = (runtime(), runtime());
+    let (head, addr) = first.block_on(async { listening(&cluster.head(1)) });
+    let caller = own.block_on(async { Endpoint::dialer(&cluster.agent(2)).unwrap() });
+    let near = own.block_on(soon(caller.connect(&addr, None, Channel::Agent)));
+    let near = near.unwrap();
+    // Its tasks end in the middle of whatever they do: nobody says good-bye.
+    first.shutdown_timeout(Duration::from_secs(5));
+    drop(head);
+    own.block_on(async {
+        let _again = Endpoint::bind(addr.parse().unwrap(), &cluster.head(1)).unwrap();
+        let begun = Instant::now();
+        let mut stream = soon(near.open()).await.unwrap();
+        soon(stream.sender.send(&1_u8)).await.unwrap();
+        let error = soon(near.closed()).await;
+        assert_eq!(error, NetError::Closed("reset by peer".into()));
+        let took = begun.elapsed();
+        assert!(took < limits::IDLE_MAX / 2, "noticed after {took:?}");
+    });
+}
+
 #[tokio::test]
 async fn a_name_is_tried_under_each_of_its_addresses() {
     // `localhost` may be `::1` first; the head listens on 127.0.0.1 only.
