@@ -106,6 +106,8 @@ impl Handle {
             handle.0.failed.clone(),
             handle.0.cancel.clone(),
         ));
+        let (peers, status) = (handle.0.peers.clone(), handle.status_changes());
+        handle.0.tasks.spawn(peers.keep(handle.me(), status));
         Ok(handle)
     }
 
@@ -199,17 +201,24 @@ impl Handle {
     /// # Errors
     /// [`RaftError::Fatal`] if a part had failed; the directory is given back nevertheless.
     pub async fn shutdown(&self) -> Result<(), RaftError> {
+        self.hand_over().await;
         if self.0.stopping.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.stop().await
+    }
+
+    /// Lets another head lead, if this one does and there is one. Goes on taking part: what is
+    /// asked here meanwhile is forwarded.
+    pub async fn hand_over(&self) {
         let others = self.metrics().membership_config.voter_ids().count() > 1;
-        if self.leads()
+        if self.is_running()
+            && self.leads()
             && others
             && let Err(error) = self.transfer_leadership(None).await
         {
             tracing::info!(%error, "leadership was not handed over");
         }
-        self.stop().await
     }
 
     async fn stop(&self) -> Result<(), RaftError> {
@@ -270,6 +279,10 @@ impl Handle {
 
     pub(crate) fn me(&self) -> NodeId {
         self.0.config.node
+    }
+
+    pub(crate) fn election_max(&self) -> std::time::Duration {
+        self.0.config.election_max
     }
 
     pub(crate) fn metrics(&self) -> Metrics {

@@ -56,6 +56,8 @@ pub(crate) const SNAPSHOT_STALL: Duration = Duration::from_secs(120);
 pub(crate) const SERVED_MAX: usize = 512;
 /// How long a call to a peer may take before it is tried again.
 pub(crate) const DIAL_MAX: Duration = Duration::from_millis(1_500);
+/// How often a head looks whether it has a connection to every other one.
+pub(crate) const KEEP_EVERY: Duration = Duration::from_millis(500);
 /// How long a stream of appended entries may be without an answer that is due.
 pub(crate) const APPEND_STALL: Duration = Duration::from_secs(2);
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::NodeId;
 use openraft::errors::{ClientWriteError, RaftError as Refused};
-use openraft::{BasicNode, ChangeMembers};
+use openraft::{BasicNode, ChangeMembers, Instant};
 
 use crate::error::RaftError;
 use crate::handle::{Handle, Metrics, fatal};
@@ -140,9 +140,15 @@ impl Handle {
         if metrics.current_leader != Some(me) || to == Some(self.me()) {
             return Ok(());
         }
+        // Whoever has not been heard lately may be dead, however far it was.
+        let heard = |node: &u64| {
+            let heard = metrics.heartbeat.as_ref()?.get(node)?.as_ref()?;
+            Some(heard.elapsed() <= self.election_max())
+        };
         let matched = |node: &u64| {
             let replication = metrics.replication.as_ref()?;
-            replication.get(node)?.as_ref().map(|at| at.index)
+            let at = replication.get(node)?.as_ref().map(|at| at.index);
+            Some((heard(node)?, at))
         };
         let others = metrics
             .membership_config

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::message::{Hello, Request, Welcome};
 use crate::error::RaftError;
+use crate::handle::RaftStatus;
 use crate::limits;
 use crate::log_store::LogStore;
 
@@ -94,6 +95,24 @@ impl Peers {
         match done {
             Ok(Ok(dialled)) => dialled.clone().unwrap_or_else(|| Err(late())),
             Ok(Err(_)) | Err(_) => Err(late()),
+        }
+    }
+
+    /// Keeps a connection to every other member, so that neither a vote nor a forwarded command
+    /// waits for a handshake. Ends with the head.
+    pub(crate) async fn keep(self: Arc<Self>, me: NodeId, mut status: watch::Receiver<RaftStatus>) {
+        loop {
+            let members = status.borrow_and_update().members.clone();
+            for member in members.iter().filter(|member| member.node != me) {
+                drop(self.link(member.node.0, &member.addr));
+            }
+            tokio::select! {
+                changed = status.changed() => if changed.is_err() {
+                    return;
+                },
+                () = tokio::time::sleep(limits::KEEP_EVERY) => {}
+                () = self.cancel.cancelled() => return,
+            }
         }
     }
 
