@@ -119,20 +119,29 @@ async fn serve_node(
     // Before the databases give back what they had set aside.
     let ended = ended.map_err(|error| room::judge(error, &config.node.data_dir));
     tracing::info!("ending");
-    end_api.send_replace(true);
     if let Some(head) = &head {
-        close_log(&head.raft, ended.is_ok()).await?;
+        close_head(&head.raft, &end_api, ended.is_ok()).await?;
     }
     tasks.shutdown().await;
     endpoint.close();
     ended
 }
 
-/// Closes the log: in order, or, if something has failed, as well as it can be done.
-async fn close_log(raft: &raft::Handle, in_order: bool) -> Result<(), AgentError> {
+/// Ends a head: in order, or, if something has failed, as well as it can be done.
+async fn close_head(
+    raft: &raft::Handle,
+    end_api: &watch::Sender<bool>,
+    in_order: bool,
+) -> Result<(), AgentError> {
     if in_order {
+        // While requests are still served here: they find their way to the next leader.
+        raft.hand_over().await;
+        end_api.send_replace(true);
+        // Bounded by the API itself.
+        end_api.closed().await;
         return Ok(raft.shutdown().await?);
     }
+    end_api.send_replace(true);
     let closed = tokio::time::timeout(ABANDON_WITHIN, raft.abandon()).await;
     tracing::debug!(?closed, "the log was abandoned");
     Ok(())
@@ -218,11 +227,14 @@ fn serve_api(
     let listener = TcpListener::bind(addr).map_err(AgentError::io(format!("listen on {addr}")))?;
     let tls = net::tls::https_config(identity)?;
     let host = PeerHost::new(head.raft.clone(), head.sessions.clone(), &head.ca);
+    let serving = ends.clone();
     let shutdown = async move {
         // The sender lives until the node has ended.
         let _ = ends.wait_for(|ends| *ends).await;
     };
     Ok(async move {
+        // Whoever ends the API waits for this to go.
+        let _serving = serving;
         if let Err(error) = api::serve(listener, tls, Arc::new(host), shutdown).await {
             tracing::error!(%error, "the REST API ended");
         }
