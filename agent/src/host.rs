@@ -3,29 +3,24 @@
 //!
 //! Questions go over the session that every agent has with every head, so no head asks another.
 
+mod output;
+
 use std::sync::Arc;
 
 use api::host::{
-    ClusterCa, Host, HostError, Output, OutputKind, OutputRequest, OutputStart, RaftMember,
-    RaftRole, RaftStatus,
+    ClusterCa, Host, HostError, Output, OutputRequest, RaftMember, RaftRole, RaftStatus,
 };
-use futures_util::stream;
 use model::account::TokenId;
 use model::job::Usage;
 use model::log::{Later, Log, LogError};
 use model::node::NodeRole;
 use model::{AttemptId, LogIndex, NodeId, Timestamp};
-use net::message::{self, Opening, OutputAnswer, OutputCall, OutputStream, UsageAnswer};
-use net::{FrameReceiver, FrameSender, NetError, Stream};
+use net::message::{Opening, UsageAnswer};
 use raft::RaftError;
-use tokio::time::{Duration, timeout};
 
 use crate::sessions::Sessions;
 use crate::token::JoinText;
 use crate::{clock, leader};
-
-/// How long a node may take to begin an answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the REST API of a running head works with.
 pub struct PeerHost {
@@ -44,86 +39,16 @@ impl PeerHost {
         PeerHost { raft, sessions, ca }
     }
 
-    /// Puts one question to a node and waits for the first frame of its answer.
-    async fn ask<T: serde::de::DeserializeOwned>(
-        &self,
-        node: NodeId,
-        question: Opening,
-    ) -> Result<(T, Stream), HostError> {
-        let session = self.sessions.get(node);
-        let session = session.ok_or_else(|| {
-            HostError::Unreachable(format!("node {node} has no session with this head"))
-        })?;
-        let asked = async {
-            let mut stream = session.connection.open().await?;
-            stream.sender.send(&question).await?;
-            let answer = stream.receiver.receive::<T>().await?;
-            let answer = answer.ok_or_else(|| NetError::Closed("it ended early".into()))?;
-            Ok::<_, NetError>((answer, stream))
-        };
-        match timeout(ANSWER_WITHIN, asked).await {
-            Ok(Ok(answered)) => Ok(answered),
-            Ok(Err(error)) => Err(HostError::Unreachable(error.to_string())),
-            Err(_) => {
-                let seconds = ANSWER_WITHIN.as_secs();
-                Err(HostError::Unreachable(format!(
-                    "no answer from node {node} in {seconds} s"
-                )))
-            }
-        }
-    }
-
-    async fn open_output(&self, request: OutputRequest) -> Result<Output, HostError> {
-        let call = OutputCall {
-            attempt: request.attempt,
-            stream: match request.kind {
-                OutputKind::Stdout => OutputStream::Stdout,
-                OutputKind::Stderr => OutputStream::Stderr,
-            },
-            start: match request.start {
-                OutputStart::Offset(offset) => message::OutputStart::Offset(offset),
-                OutputStart::BeforeEnd(count) => message::OutputStart::BeforeEnd(count),
-            },
-            follow: request.follow,
-        };
-        let (answer, stream) = self
-            .ask::<OutputAnswer>(request.node, Opening::Output(call))
-            .await?;
-        match answer {
-            OutputAnswer::Missing => Err(HostError::Missing),
-            OutputAnswer::Found { offset } => Ok(Output {
-                offset,
-                chunks: chunks(stream),
-            }),
-        }
-    }
-
     async fn ask_usage(
         &self,
         attempt: AttemptId,
         node: NodeId,
     ) -> Result<Option<Usage>, HostError> {
-        let (answer, _) = self
-            .ask::<UsageAnswer>(node, Opening::Usage(attempt))
-            .await?;
+        let asked = output::ask::<UsageAnswer>(&self.sessions, node, Opening::Usage(attempt));
+        let (answer, _) = asked.await?;
         Ok(answer.0)
     }
 }
-
-/// The frames of an answer. The way out is kept open with them: dropping both ends the sending.
-fn chunks(stream: Stream) -> std::pin::Pin<Box<dyn futures_util::Stream<Item = Chunk> + Send>> {
-    let halves: Option<(FrameSender, FrameReceiver)> = Some((stream.sender, stream.receiver));
-    Box::pin(stream::unfold(halves, async |halves| {
-        let (sender, mut receiver) = halves?;
-        match receiver.receive_bytes().await {
-            Ok(Some(bytes)) => Some((Ok(bytes), Some((sender, receiver)))),
-            Ok(None) => None,
-            Err(error) => Some((Err(HostError::Unreachable(error.to_string())), None)),
-        }
-    }))
-}
-
-type Chunk = Result<bytes::Bytes, HostError>;
 
 impl Host for PeerHost {
     fn log(&self) -> Arc<dyn Log> {
@@ -135,7 +60,7 @@ impl Host for PeerHost {
     }
 
     fn output(&self, request: OutputRequest) -> Later<'_, Result<Output, HostError>> {
-        Box::pin(self.open_output(request))
+        Box::pin(output::open(self.sessions.clone(), request))
     }
 
     fn usage(
