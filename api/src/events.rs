@@ -15,13 +15,15 @@ use axum::response::sse;
 use futures_util::Stream;
 use model::change::{Event, EventKind};
 use model::{JobId, LogIndex, State};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::app::App;
 use crate::auth::Caller;
 use crate::convert;
 use crate::gate::Lasting;
-use crate::limits::{BARRIER_WAIT, EVENT_BATCH, EVENTS_READY_MAX, STREAM_ALIVE_EVERY};
+use crate::limits::{
+    BARRIER_WAIT, EVENT_BATCH, EVENTS_GATHER, EVENTS_READY_MAX, STREAM_ALIVE_EVERY,
+};
 use crate::problem::Refused;
 
 /// Which events a client wants, and may see.
@@ -108,6 +110,8 @@ struct Reader {
     /// End here; `None`: never.
     until: Option<LogIndex>,
     ready: VecDeque<sse::Event>,
+    /// Nothing is read before: it would be little.
+    rested: Instant,
     over: bool,
     _place: Lasting,
 }
@@ -142,6 +146,7 @@ pub(crate) async fn open(
         after,
         told: 0,
         ready: VecDeque::new(),
+        rested: Instant::now(),
         over: false,
         _place: place,
     };
@@ -220,6 +225,11 @@ impl Reader {
                 }
                 continue;
             }
+            let app = self.app.clone();
+            tokio::select! {
+                () = app.stopping() => return None,
+                () = sleep_until(self.rested) => {}
+            }
             match self.read_batch().await {
                 Ok(true) => {}
                 Ok(false) => self.end_with(&gone(self.after)),
@@ -245,6 +255,7 @@ impl Reader {
         }
         if entries.len() < EVENT_BATCH {
             self.after = self.after.max(applied);
+            self.rested = Instant::now() + EVENTS_GATHER;
         }
         if self.ready.is_empty() && self.after > before {
             let index = self.after.0.to_string();

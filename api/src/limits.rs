@@ -75,6 +75,9 @@ pub const WAIT_SECONDS_MAX: u32 = 60;
 pub const WAIT_SECONDS_DEFAULT: u32 = 30;
 /// How often a quiet stream says that it is alive.
 pub const STREAM_ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// News that come within this after others are told together: with many streams open it is the
+/// reading that costs.
+pub const EVENTS_GATHER: Duration = Duration::from_millis(100);
 /// Log entries' worth of events that are read at once.
 pub const EVENT_BATCH: usize = 256;
 /// Events that a stream holds ready; the others are read again when these have been taken.
