@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use api_types::PREFIX;
+use api_types::event::Event;
 use api_types::header::{IDEMPOTENCY_KEY, STALE};
 use api_types::job::{Job, JobPage};
 use api_types::job_request::{CancelAnswer, CancelRequest, CancelResult, JobRequest, Submitted};
@@ -20,6 +21,8 @@ use crate::cluster::Cluster;
 
 /// How long one request may take; a head that is stopped never answers.
 const TRY_WITHIN: Duration = Duration::from_secs(2);
+/// How long an offer may take that is neither taken nor refused.
+const OFFER_WITHIN: Duration = Duration::from_secs(20);
 /// How long reading everything may take.
 const READ_WITHIN: Duration = Duration::from_secs(60);
 /// Rows of a page.
@@ -31,6 +34,7 @@ pub struct Client {
     http: reqwest::Client,
     heads: Arc<Vec<Head>>,
     token: Arc<str>,
+    ca_pem: Arc<[u8]>,
 }
 
 /// A head, as a client knows it.
@@ -53,6 +57,17 @@ pub enum Tried<T> {
     Refused(String),
 }
 
+/// What came of one submission by somebody who wants to know how it is refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Offered {
+    /// It was acknowledged.
+    Taken(Submitted),
+    /// Not now: status, and the seconds of `Retry-After`.
+    Later(u16, Option<u64>),
+    /// No answer, or one that says neither.
+    Nothing(String),
+}
+
 /// A job as a head showed it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Shown {
@@ -69,16 +84,33 @@ impl Client {
     /// If the certificate is none.
     pub fn new(ca_pem: &[u8], token: &str, heads: Vec<Head>) -> anyhow::Result<Client> {
         net::tls::install_crypto();
-        let ca = reqwest::Certificate::from_pem(ca_pem)?;
-        let http = reqwest::Client::builder()
-            .tls_certs_only([ca])
-            .no_proxy()
-            .connect_timeout(TRY_WITHIN)
-            .build()?;
         Ok(Client {
-            http,
+            http: builder(ca_pem)?.build()?,
             heads: Arc::new(heads),
             token: token.trim().into(),
+            ca_pem: ca_pem.into(),
+        })
+    }
+
+    /// The same with connections of its own.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn apart(&self) -> anyhow::Result<Client> {
+        Ok(Client {
+            http: builder(&self.ca_pem)?.build()?,
+            ..self.clone()
+        })
+    }
+
+    /// The same with a connection for each request under way.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn one_by_one(&self) -> anyhow::Result<Client> {
+        Ok(Client {
+            http: builder(&self.ca_pem)?.http1_only().build()?,
+            ..self.clone()
         })
     }
 
@@ -117,6 +149,40 @@ impl Client {
     pub async fn submit(&self, head: usize, key: &str, job: &JobRequest) -> Tried<Submitted> {
         let request = self.http.post(self.url(head, "/jobs")).json(job);
         self.send(request.header(IDEMPOTENCY_KEY, key)).await
+    }
+
+    /// Submits a job under a key, once, at one head, and tells how it was refused.
+    pub async fn offer(&self, head: usize, key: &str, job: &JobRequest) -> Offered {
+        let request = self.http.post(self.url(head, "/jobs")).json(job);
+        let request = request.header(IDEMPOTENCY_KEY, key);
+        let sent = request
+            .bearer_auth(&self.token)
+            .timeout(OFFER_WITHIN)
+            .send();
+        let answer = match sent.await {
+            Ok(answer) => answer,
+            Err(error) => return Offered::Nothing(format!("{error:#}")),
+        };
+        let status = answer.status();
+        if status == 429 || status == 503 {
+            let after = answer.headers().get("retry-after");
+            let after = after.and_then(|after| after.to_str().ok()?.parse().ok());
+            return Offered::Later(status.as_u16(), after);
+        }
+        match read(answer).await {
+            Tried::Answered(submitted) => Offered::Taken(submitted),
+            Tried::Again(why) | Tried::Refused(why) => Offered::Nothing(why),
+        }
+    }
+
+    /// Begins to read what a path answers; the rest is up to whoever holds it.
+    ///
+    /// # Errors
+    /// If it is not answered, or by something else.
+    pub async fn begin(&self, head: usize, path: &str) -> anyhow::Result<reqwest::Response> {
+        let request = self.http.get(self.url(head, path));
+        let answer = request.bearer_auth(&self.token).send().await?;
+        Ok(answer.error_for_status()?)
     }
 
     /// Asks for the end of a job, once, at one head.
@@ -217,6 +283,19 @@ impl Client {
         Ok(jobs)
     }
 
+    /// Reads all news that a path of `/events` has by now.
+    ///
+    /// # Errors
+    /// If it is not answered, or by something else.
+    pub async fn news(&self, head: usize, path: &str) -> anyhow::Result<Vec<Event>> {
+        let request = self.http.get(self.url(head, path)).timeout(READ_WITHIN);
+        let answer = request.bearer_auth(&self.token).send().await?;
+        let text = answer.error_for_status()?.text().await?;
+        let news = text.lines().filter_map(|line| line.strip_prefix("data:"));
+        let news = news.map(|data| serde_json::from_str(data).context("an event"));
+        news.collect()
+    }
+
     /// Reads what a path answers.
     ///
     /// # Errors
@@ -279,6 +358,12 @@ impl Client {
             Err(error) => Tried::Again(format!("{error:#}")),
         }
     }
+}
+
+fn builder(ca_pem: &[u8]) -> anyhow::Result<reqwest::ClientBuilder> {
+    let ca = reqwest::Certificate::from_pem(ca_pem)?;
+    let builder = reqwest::Client::builder().tls_certs_only([ca]);
+    Ok(builder.no_proxy().connect_timeout(TRY_WITHIN))
 }
 
 /// What an answer means to somebody who wants it done.

@@ -13,3 +13,4 @@ pub mod scenario;
 pub mod sim;
 pub mod stream;
 pub mod weather;
+pub mod wind;

@@ -75,6 +75,15 @@ impl Net {
         run(&["ip", "-n", &space, "link", "set", "lo", "up"])
     }
 
+    /// Gives the switch one more address, for whoever listens there.
+    ///
+    /// # Errors
+    /// If it does not take it.
+    pub fn also(&self, addr: &str) -> anyhow::Result<()> {
+        let (switch, addr) = (self.switch(), format!("{addr}/32"));
+        run(&["ip", "-n", &switch, "addr", "add", &addr, "dev", "br0"])
+    }
+
     fn space(&self, machine: u8) -> String {
         format!("{}n{machine}", self.prefix)
     }

@@ -3,13 +3,28 @@
 //! A test makes a cluster and a [`load::Load`] over it, hurts the cluster, stops the load, and asks
 //! [`verdict::Verdict`] whether every promise was kept. Nothing here hurts anything.
 
+pub mod flood;
 pub mod history;
 pub mod load;
+pub mod memory;
 pub mod site;
 pub mod stalls;
 pub mod verdict;
 
 use std::time::Duration;
+
+use anyhow::Context;
+
+/// How often or how long: what the variable says, or what is usual.
+///
+/// # Errors
+/// If the variable is no number.
+pub fn count(variable: &str, usual: usize) -> anyhow::Result<usize> {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().with_context(|| format!("{variable}={text}")),
+        Err(_) => Ok(usual),
+    }
+}
 
 /// How long something took, again and again.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -37,6 +52,14 @@ impl Times {
     pub fn say(&self) -> String {
         let at = |percent| self.percentile(percent).as_millis();
         format!("p50 {} ms, p99 {} ms of {}", at(50), at(99), self.count())
+    }
+}
+
+impl FromIterator<Duration> for Times {
+    fn from_iter<I: IntoIterator<Item = Duration>>(times: I) -> Times {
+        let mut times: Vec<Duration> = times.into_iter().collect();
+        times.sort();
+        Times(times)
     }
 }
 

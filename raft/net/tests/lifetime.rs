@@ -172,17 +172,28 @@ fn a_peer_that_died_and_was_started_again_says_that_it_knows_nothing() {
     let cluster = Cluster::new(1);
     let runtime = || tokio::runtime::Runtime::new().unwrap();
     let (first, own) = (runtime(), runtime());
-    let (head, addr) = first.block_on(async { listening(&cluster.head(1)) });
+    let identity = cluster.head(1);
+    let (head, addr) = first.block_on(async { listening(&identity) });
     let caller = own.block_on(async { Endpoint::dialer(&cluster.agent(2)).unwrap() });
     let near = own.block_on(soon(caller.connect(&addr, None, Channel::Agent)));
     let near = near.unwrap();
+    // A word each way: the handshake is over for both.
+    let mut stream = own.block_on(soon(near.open())).unwrap();
+    own.block_on(soon(stream.sender.send(&1_u8))).unwrap();
+    let heard = first.block_on(async {
+        let far = soon(head.accept()).await.unwrap();
+        let mut stream = soon(far.accept()).await.unwrap();
+        soon(stream.sender.send(&2_u8)).await.unwrap();
+        (far, stream)
+    });
+    let answer = own.block_on(soon(stream.receiver.receive::<u8>()));
+    assert_eq!(answer.unwrap(), Some(2));
     // Its tasks end in the middle of whatever they do: nobody says good-bye.
     first.shutdown_timeout(Duration::from_secs(5));
-    drop(head);
+    drop((head, heard));
     own.block_on(async {
-        let _again = Endpoint::bind(addr.parse().unwrap(), &cluster.head(1)).unwrap();
+        let _again = Endpoint::bind(addr.parse().unwrap(), &identity).unwrap();
         let begun = Instant::now();
-        let mut stream = soon(near.open()).await.unwrap();
         soon(stream.sender.send(&1_u8)).await.unwrap();
         let error = soon(near.closed()).await;
         assert_eq!(error, NetError::Closed("reset by peer".into()));

@@ -8,6 +8,7 @@
 mod job;
 mod read;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::client::Client;
 use crate::cluster::until;
 use crate::ledger::Submission;
+use crate::weather::Times;
 use crate::weather::history::Operation;
 
 /// Between two submissions.
@@ -42,7 +44,7 @@ pub struct Load {
     runtime: Arc<Runtime>,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
-    pump: JoinHandle<()>,
+    pump: Option<JoinHandle<()>>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -53,10 +55,14 @@ pub struct Account {
     pub submissions: Vec<Submission>,
     /// What was done to jobs and seen of them, by number.
     pub operations: Vec<(u64, Operation)>,
+    /// Reads that promised to be complete.
+    pub reads: usize,
     /// Reads that were only promised to be old.
     pub stale_reads: usize,
     /// Why a submission was put off last, and when.
     pub put_off: Option<(Instant, String)>,
+    /// Keys that were sent and not answered: their jobs may be there or not.
+    pub unanswered: BTreeSet<String>,
     /// What should never have been answered, or never was.
     pub failures: Vec<String>,
 }
@@ -92,7 +98,7 @@ impl Load {
             runtime,
             shared,
             stop,
-            pump,
+            pump: Some(pump),
             readers,
         }
     }
@@ -150,6 +156,16 @@ impl Load {
         })
     }
 
+    /// How long those submissions took that began in that span and are acknowledged by now.
+    pub fn took(&self, from: Instant, to: Instant) -> Times {
+        self.shared.note(|account| {
+            let begun = account.submissions.iter();
+            let begun = begun.filter(|s| s.invoked >= from && s.invoked < to);
+            let took = begun.filter_map(|s| Some(s.told?.at - s.invoked));
+            took.collect()
+        })
+    }
+
     /// The longest time between two acknowledgements that touches that span.
     pub fn longest_silence(&self, from: Instant, to: Instant) -> Duration {
         let mut moments: Vec<Instant> = self.shared.note(|account| {
@@ -168,12 +184,12 @@ impl Load {
     ///
     /// # Errors
     /// If a part of the load failed.
-    pub fn stop(self) -> anyhow::Result<Account> {
+    pub fn stop(&mut self) -> anyhow::Result<Account> {
         self.stop.send_replace(true);
+        let (pump, readers) = (self.pump.take(), std::mem::take(&mut self.readers));
         self.runtime.block_on(async {
-            self.pump.await?;
-            for reader in self.readers {
-                reader.await?;
+            for part in pump.into_iter().chain(readers) {
+                part.await?;
             }
             anyhow::Ok(())
         })?;

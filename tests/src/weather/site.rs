@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::client::Client;
-use crate::cluster::{Cluster, Layout, until};
+use crate::cluster::until;
 use crate::weather::Times;
 use crate::weather::load::{Account, Load};
 use crate::weather::stalls::Stalls;
@@ -33,29 +33,6 @@ pub struct Site<C> {
     ledger: PathBuf,
     /// Where the ledger lies.
     _dir: TempDir,
-}
-
-/// A development cluster on loopback under load: three heads, two agents that only pretend.
-///
-/// # Errors
-/// What kept it from starting.
-pub fn open() -> anyhow::Result<Site<Cluster>> {
-    let dir = tempfile::Builder::new()
-        .prefix("godocker-ledger-")
-        .tempdir()?;
-    let ledger = dir.path().join("ledger");
-    let words = ["--cpus", "64", "--log", "warn", "--fake-ledger"];
-    let mut further = words.map(str::to_owned).to_vec();
-    further.push(ledger.display().to_string());
-    let cluster = Cluster::start(&Layout {
-        heads: 3,
-        agents: 2,
-        runtime: "fake",
-        further,
-    })?;
-    let client = Client::of(&cluster)?;
-    let runtime = Arc::new(Runtime::new()?);
-    Ok(Site::begin(cluster, client, runtime, dir, ledger))
 }
 
 impl<C> Site<C> {
@@ -185,7 +162,7 @@ impl<C> Site<C> {
     ///
     /// # Errors
     /// If a part of the load failed.
-    pub fn calm(self) -> anyhow::Result<(C, Judge)> {
+    pub fn calm(mut self) -> anyhow::Result<(C, Judge)> {
         let judge = Judge {
             account: self.load.stop()?,
             stalls: self.stalls,
@@ -270,10 +247,10 @@ pub fn say_times(what: &str, times: &Times) {
     say(&format!("{what}: {}", times.say()));
 }
 
-/// Says a line.
+/// Says a line; `packaging/soak.sh` gathers them.
 #[allow(clippy::print_stderr, reason = "figures for whoever runs the ring")]
 pub fn say(line: &str) {
-    eprintln!("{line}");
+    eprintln!("weather: {line}");
 }
 
 /// How long since then, up to the load's next acknowledgement of a later try.

@@ -2,10 +2,14 @@
 //! submit without pause; afterwards every promise is looked at, one by one.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use tests::weather::site;
+mod readers;
+mod site;
+mod town;
 
 mod kills;
+mod overload;
 mod partitions;
 mod pauses;
-
-mod town;
+mod quiet;
+mod upgrade;
+mod wind;

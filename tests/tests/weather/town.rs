@@ -1,77 +1,98 @@
-//! Three heads and two agents, each on a machine of its own: a network namespace with an address,
-//! set up as an administrator would, with `init`, join tokens and `join`.
+//! Three heads and four agents, each on a machine of its own: a network namespace with an address,
+//! set up as an administrator would, with `init`, join tokens and `join`. Nothing is hurt here by
+//! itself; processes are ended and stopped by their id.
 //!
-//! Machines 1 to 3 are the heads, 4 and 5 the agents.
+//! Machines 1 to 3 are the heads, 4 to 7 the agents.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::sync::Arc;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
 use api_types::join_token::JoinTokenCreated;
 use api_types::login::LoginAnswer;
+use api_types::node::{Node, NodeHealth, NodeList};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tests::client::{Client, Head};
 use tests::cluster::{binary, until};
 use tests::netns::{Net, address};
+use tests::wind::{self, Wind};
 use tokio::runtime::Runtime;
-
-use crate::site::Site;
 
 /// The heads' machines.
 pub(crate) const HEADS: [u8; 3] = [1, 2, 3];
 /// The agents' machines.
-pub(crate) const AGENTS: [u8; 2] = [4, 5];
+pub(crate) const AGENTS: [u8; 4] = [4, 5, 6, 7];
+/// A node that is silent for so long is suspect, in milliseconds.
+pub(crate) const SUSPECT_MS: u64 = 1_500;
 const PASSWORD: &str = "only in this test";
 
 /// The machines and what runs on them.
 pub(crate) struct Town {
-    /// First, so that it goes last but one: processes end before their namespaces.
-    children: Vec<Child>,
+    /// First, so that they end before their namespaces go.
+    children: BTreeMap<u8, Child>,
+    /// Between the machines, in a town where it blows.
+    pub(crate) wind: Option<Wind>,
     pub(crate) net: Net,
     dir: PathBuf,
+    /// What each machine runs, where it is not the program under test.
+    programs: BTreeMap<u8, PathBuf>,
 }
 
 impl Drop for Town {
+    #[allow(
+        clippy::print_stderr,
+        reason = "said to whoever looks at a failed test"
+    )]
     fn drop(&mut self) {
-        for child in &mut self.children {
+        for child in self.children.values_mut() {
+            // One that stands still does not end otherwise.
             let _ = child.kill();
             let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            let kept = self.dir.with_extension("failed");
+            if std::fs::rename(&self.dir, &kept).is_ok() {
+                eprintln!("the town's files are kept in {}", kept.display());
+            }
         }
     }
 }
 
-/// A town under load.
-pub(crate) fn open() -> anyhow::Result<Site<Town>> {
-    let dir = tempfile::Builder::new()
-        .prefix("godocker-town-")
-        .tempdir()?;
-    let mut town = Town {
-        children: Vec::new(),
-        net: Net::lay(5)?,
-        dir: dir.path().into(),
-    };
-    let runtime = Arc::new(town.net.outside()?);
-    let client = town.found(&runtime)?;
-    let ledger = town.ledger();
-    Ok(Site::begin(town, client, runtime, dir, ledger))
-}
-
 impl Town {
-    fn ledger(&self) -> PathBuf {
+    /// A town without anybody in it, with its files in `dir`; between the machines the wind can
+    /// blow if asked for. Every machine runs the program in `program`, or the one under test.
+    pub(crate) fn lay(
+        dir: &Path,
+        windy: Option<u64>,
+        program: Option<PathBuf>,
+    ) -> anyhow::Result<Town> {
+        let net = Net::lay(7)?;
+        let wind = windy.map(|seed| Wind::over(&net, &HEADS, seed));
+        let machines = HEADS.into_iter().chain(AGENTS);
+        let programs = program.map(|program| machines.map(|m| (m, program.clone())).collect());
+        Ok(Town {
+            children: BTreeMap::new(),
+            wind: wind.transpose()?,
+            net,
+            dir: dir.into(),
+            programs: programs.unwrap_or_default(),
+        })
+    }
+
+    /// What all agents write begins and ends to.
+    pub(crate) fn ledger(&self) -> PathBuf {
         self.dir.join("ledger")
     }
 
-    /// The machine of the head with that name.
-    pub(crate) fn machine_of(&self, head: &str) -> anyhow::Result<u8> {
-        let found = HEADS.into_iter().find(|machine| name(*machine) == head);
-        found.with_context(|| format!("no machine of {head}"))
-    }
-
-    /// Makes the cluster; its administrator's client.
-    fn found(&mut self, runtime: &Runtime) -> anyhow::Result<Client> {
-        let words = ["--heartbeat-ms", "250", "--suspect-ms", "2000"];
+    /// Makes the cluster; its administrator's client. Returns once all heads vote and all agents
+    /// are there.
+    pub(crate) fn found(&mut self, runtime: &Runtime) -> anyhow::Result<Client> {
+        let suspect = SUSPECT_MS.to_string();
+        let words = ["--heartbeat-ms", "250", "--suspect-ms", &suspect];
         let further = ["--lease-ms", "10000", "--lease-margin-ms", "2500"];
         let said = self.goagent(1, &[&["init"], &words[..], &further[..]].concat())?;
         let line = said
@@ -79,7 +100,7 @@ impl Town {
             .find_map(|line| line.trim().strip_prefix("one-time password"));
         let password = line.and_then(|rest| rest.split_whitespace().next());
         let password = password.with_context(|| format!("a password in {said}"))?;
-        self.run(1)?;
+        self.start(HEADS[0])?;
         let ca = std::fs::read(self.dir.join(name(1)).join("tls/ca.crt"))?;
         let heads = HEADS.map(|machine| Head {
             name: name(machine),
@@ -89,29 +110,79 @@ impl Town {
         let stranger = Client::new(&ca, "", heads.to_vec())?;
         let answer: LoginAnswer = post(runtime, &stranger, "/login", &login)?;
         let client = Client::new(&ca, &answer.token, heads.to_vec())?;
+        let mut words = Vec::new();
         for machine in [&HEADS[1..], &AGENTS[..]].concat() {
-            let role = if HEADS.contains(&machine) {
-                "head"
-            } else {
-                "agent"
-            };
-            let made: JoinTokenCreated =
-                post(runtime, &client, "/join-tokens", &json!({ "role": role }))?;
-            self.goagent(machine, &["join", &made.token])?;
-            self.run(machine)?;
+            let body = json!({ "role": role(machine) });
+            let made: JoinTokenCreated = post(runtime, &client, "/join-tokens", &body)?;
+            words.push((machine, made.token));
         }
-        until("three heads vote", || {
-            let asked = client.clone();
-            let status = runtime.spawn(async move { asked.raft(0).await });
-            let status = runtime.block_on(status)??;
-            let voters = status.members.iter().filter(|member| member.voter);
-            Ok((voters.count() == HEADS.len()).then_some(()))
+        let town = &*self;
+        std::thread::scope(|scope| {
+            let join = |(machine, token): &(u8, String)| {
+                let (machine, token) = (*machine, token.clone());
+                scope.spawn(move || town.goagent(machine, &["join", &token]))
+            };
+            let joining: Vec<_> = words.iter().map(join).collect();
+            let mut joined = joining.into_iter().map(|join| join.join());
+            joined.try_for_each(|joined| {
+                let joined = joined.map_err(|_| anyhow::anyhow!("joining panicked"))?;
+                joined.map(drop)
+            })
         })?;
+        for (machine, _) in &words {
+            self.start(*machine)?;
+        }
+        self.wait_whole(runtime, &client)?;
         Ok(client)
+    }
+
+    fn wait_whole(&self, runtime: &Runtime, client: &Client) -> anyhow::Result<()> {
+        until("all heads vote and all agents are there", || {
+            let asked = client.clone();
+            let found = runtime.spawn(async move {
+                let status = asked.raft(0).await?;
+                anyhow::Ok((status, asked.get::<NodeList>(0, "/nodes").await?))
+            });
+            let (status, nodes) = runtime.block_on(found)??;
+            let voters = status.members.iter().filter(|member| member.voter);
+            let works = |node: &&Node| node.health == NodeHealth::Up && node.capacity.is_some();
+            let workers = nodes.items.iter().filter(works);
+            let whole = voters.count() == HEADS.len() && workers.count() == AGENTS.len();
+            Ok(whole.then_some(()))
+        })
+    }
+
+    /// The machine of that name.
+    pub(crate) fn machine_of(&self, node: &str) -> anyhow::Result<u8> {
+        let mut machines = HEADS.into_iter().chain(AGENTS);
+        let found = machines.find(|machine| name(*machine) == node);
+        found.with_context(|| format!("no machine {node}"))
+    }
+
+    /// From now on that machine runs another program.
+    pub(crate) fn install(&mut self, machine: u8, program: &Path) {
+        self.programs.insert(machine, program.into());
+    }
+
+    fn command(&self, machine: u8) -> anyhow::Result<Command> {
+        let program = match self.programs.get(&machine) {
+            Some(program) => program.clone(),
+            None => binary("goagent")?,
+        };
+        let mut command = self.net.command(machine, &program);
+        command.arg("--config").arg(self.config(machine)?);
+        command.stdin(Stdio::null());
+        Ok(command)
     }
 
     fn config(&self, machine: u8) -> anyhow::Result<PathBuf> {
         let (own, name) = (address(machine), name(machine));
+        let windy = self.wind.is_some() && HEADS.contains(&machine);
+        let known = if windy {
+            wind::door(machine)
+        } else {
+            own.clone()
+        };
         let (data, ledger) = (self.dir.join(&name), self.ledger());
         let kind = if HEADS.contains(&machine) {
             "none"
@@ -119,10 +190,11 @@ impl Town {
             "fake"
         };
         let text = format!(
-            "[node]\nname = {name:?}\ndata_dir = {data:?}\nadvertise = {own:?}\n\
-             peer_listen = \"{own}:8443\"\napi_listen = \"{own}:8443\"\n\
+            "[node]\nname = {name:?}\ndata_dir = {data:?}\nadvertise = {known:?}\n\
+             names = [{own:?}]\npeer_listen = \"{own}:8443\"\napi_listen = \"{own}:8443\"\n\
              [runtime]\nkind = {kind:?}\ncpus = 64.0\nmemory_mib = 65536\n\
-             fake_ledger = {ledger:?}\n[log]\nfilter = \"warn\"\n"
+             fake_ledger = {ledger:?}\n[log]\nfilter = {:?}\n",
+            std::env::var("WEATHER_LOG").unwrap_or_else(|_| "warn".into())
         );
         let path = self.dir.join(format!("{name}.toml"));
         std::fs::write(&path, text)?;
@@ -130,27 +202,65 @@ impl Town {
     }
 
     fn goagent(&self, machine: u8, words: &[&str]) -> anyhow::Result<String> {
-        let mut command = self.net.command(machine, &binary("goagent")?);
-        let command = command.arg("--config").arg(self.config(machine)?);
-        let output = command.args(words).stdin(Stdio::null()).output()?;
+        let output = self.command(machine)?.args(words).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "goagent {words:?}: {said}");
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    fn run(&mut self, machine: u8) -> anyhow::Result<()> {
+    /// Starts what runs on a machine, and waits until it serves.
+    pub(crate) fn start(&mut self, machine: u8) -> anyhow::Result<()> {
         let ready = self.dir.join(format!("{}.ready", name(machine)));
-        let log = File::create(self.dir.join(format!("{}.log", name(machine))))?;
-        let mut command = self.net.command(machine, &binary("goagent")?);
-        command.arg("--config").arg(self.config(machine)?);
+        if ready.exists() {
+            std::fs::remove_file(&ready)?;
+        }
+        let path = self.dir.join(format!("{}.log", name(machine)));
+        let log = File::options().create(true).append(true).open(path)?;
+        let mut command = self.command(machine)?;
         command.args(["run", "--ready-file"]).arg(&ready);
-        let streams = command.stdin(Stdio::null()).stdout(Stdio::null());
-        self.children.push(streams.stderr(log).spawn()?);
-        until("the node serves", || Ok(Path::exists(&ready).then_some(())))
+        let mut child = command.stdout(Stdio::null()).stderr(log).spawn()?;
+        let ended = until("the node serves", || {
+            let ended = child.try_wait()?;
+            Ok((ended.is_some() || ready.exists()).then_some(ended))
+        })?;
+        ensure!(ended.is_none(), "{} ended: {ended:?}", name(machine));
+        self.children.insert(machine, child);
+        Ok(())
+    }
+
+    /// The process of a machine.
+    pub(crate) fn pid(&self, machine: u8) -> anyhow::Result<u32> {
+        let child = self.children.get(&machine).context("a process")?;
+        Ok(child.id())
+    }
+
+    /// Sends a machine's process a signal.
+    pub(crate) fn signal(&self, machine: u8, signal: Signal) -> anyhow::Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.pid(machine)?)?);
+        kill(pid, signal).with_context(|| format!("{signal} to {}", name(machine)))
+    }
+
+    /// Sends a signal that ends a machine's process, and waits until it has gone.
+    pub(crate) fn end(&mut self, machine: u8, signal: Signal) -> anyhow::Result<()> {
+        self.signal(machine, signal)?;
+        let mut child = self.children.remove(&machine).context("a process")?;
+        let status = child.wait()?;
+        let asked = signal == Signal::SIGKILL || status.success();
+        ensure!(asked, "{} ended with {status}", name(machine));
+        Ok(())
     }
 }
 
-fn name(machine: u8) -> String {
+fn role(machine: u8) -> &'static str {
+    if HEADS.contains(&machine) {
+        "head"
+    } else {
+        "agent"
+    }
+}
+
+/// The name of a machine's node.
+pub(crate) fn name(machine: u8) -> String {
     format!("machine-{machine}")
 }
 

@@ -49,7 +49,10 @@ async fn once(shared: &Shared, head: usize, job: u64) {
                 returned: Instant::now(),
                 saw: Saw::read(shown.job.as_ref()),
             };
-            shared.note(|account| account.operations.push((job, operation)));
+            shared.note(|account| {
+                account.reads += 1;
+                account.operations.push((job, operation));
+            });
         }
         // Nothing was seen.
         Tried::Again(_) => {}
