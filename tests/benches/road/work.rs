@@ -31,8 +31,12 @@ pub(crate) fn measure(bench: &mut Bench, cluster: &Cluster) -> anyhow::Result<()
         bench.runtime.block_on(drained(&rest))?;
         let took = began.elapsed();
         let per_s = rate(TASKS, took);
-        say(&format!("round {round}: {TASKS} tasks in {took:.2?}, {per_s:.0}/s"));
-        say(&format!("         (all were submitted after {submitted:.2?})"));
+        say(&format!(
+            "round {round}: {TASKS} tasks in {took:.2?}, {per_s:.0}/s"
+        ));
+        say(&format!(
+            "         (all were submitted after {submitted:.2?})"
+        ));
         rates.push(per_s);
     }
     rates.sort_unstable_by(f64::total_cmp);
