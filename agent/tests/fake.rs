@@ -27,7 +27,7 @@ impl Desk {
     }
 
     fn open(dir: &TempDir) -> FakeRuntime {
-        FakeRuntime::new(dir.path().join("fake"), Some(dir.path().join("ledger"))).unwrap()
+        FakeRuntime::new(&dir.path().join("fake"), Some(dir.path().join("ledger"))).unwrap()
     }
 
     /// What a restarted agent would have.

@@ -76,7 +76,7 @@ impl Runtime for Deaf {
 }
 
 fn start(dir: &Path, deaf: bool) -> (Runner, Arc<Deaf>) {
-    let inner = FakeRuntime::new(dir.join("fake"), Some(dir.join("ledger"))).unwrap();
+    let inner = FakeRuntime::new(&dir.join("fake"), Some(dir.join("ledger"))).unwrap();
     let runtime = Arc::new(Deaf {
         inner,
         deaf: AtomicBool::new(deaf),

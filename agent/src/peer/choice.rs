@@ -80,7 +80,7 @@ fn process(config: &Config, dir: &DataDir, owner: Owner) -> Result<Arc<dyn Runti
 pub(super) fn fake(config: &Config, dir: &DataDir) -> Result<Arc<dyn Runtime>, AgentError> {
     let ledger = &config.runtime.fake_ledger;
     let ledger = (!ledger.is_empty()).then(|| PathBuf::from(ledger));
-    match FakeRuntime::new(dir.0.join("fake"), ledger) {
+    match FakeRuntime::new(&dir.0.join("fake"), ledger) {
         Ok(fake) => Ok(Arc::new(fake)),
         Err(error) => Err(AgentError::Runtime {
             why: error.to_string(),

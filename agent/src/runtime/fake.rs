@@ -22,7 +22,7 @@ mod records;
 
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use model::assignment::Assignment;
@@ -53,10 +53,10 @@ impl FakeRuntime {
     ///
     /// # Errors
     /// [`RuntimeError::Disk`] if a file cannot be made or read.
-    pub fn new(dir: PathBuf, ledger: Option<PathBuf>) -> Result<FakeRuntime, RuntimeError> {
-        let made = std::fs::create_dir_all(&dir);
+    pub fn new(dir: &Path, ledger: Option<PathBuf>) -> Result<FakeRuntime, RuntimeError> {
+        let made = std::fs::create_dir_all(dir);
         made.map_err(|source| RuntimeError::Disk {
-            path: dir.clone(),
+            path: dir.into(),
             source,
         })?;
         Ok(FakeRuntime {

@@ -30,7 +30,7 @@ pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         further,
     })?;
     let client = Client::of(&cluster)?;
-    let load = Load::start(Arc::new(Runtime::new()?), client.clone());
+    let mut load = Load::start(Arc::new(Runtime::new()?), client.clone());
     let mut times = Vec::with_capacity(KILLS);
     for _ in 0..KILLS {
         ensure!(
