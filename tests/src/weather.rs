@@ -6,7 +6,6 @@
 pub mod flood;
 pub mod history;
 pub mod load;
-pub mod memory;
 pub mod site;
 pub mod stalls;
 pub mod verdict;
