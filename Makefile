@@ -40,9 +40,11 @@ soak: ## long weather: hundreds of kills, cuts, power cuts, an upgrade; ARGS nam
 	@packaging/setup.sh build
 	@packaging/soak.sh $(ARGS)
 
-bench: ## measure submissions and starts on a cluster of three heads
-	@packaging/setup.sh build
+bench: ## measure speed, failover and memory; writes target/bench/report.json
+	@packaging/setup.sh
 	@$(ENV); cargo build --locked --profile $(PROFILE) --workspace --bins; \
+	engine=$$(packaging/docker.sh start); eval "$$engine"; \
+	export DOCKER_HOST GODOCKER_TEST_DOCKER=$$DOCKER_HOST; packaging/images.sh godocker/busybox:1; \
 	export GODOCKER_BIN_DIR=$$CARGO_TARGET_DIR/$(PROFILE:dev=debug) TMPDIR=$$GODOCKER_CACHE; \
 	cargo bench --locked --profile $(PROFILE) --package tests --bench road
 
