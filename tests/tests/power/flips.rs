@@ -193,11 +193,14 @@ fn journal_of_an_agent(site: &mut Site<Grid>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a copy of a journal holds, if it is not refused.
+/// What a copy of a journal and of its mark holds, if it is not refused. Without the mark, redb
+/// would go back to the commit before the damaged one.
 fn look(journal: &Path) -> anyhow::Result<Found> {
     let dir = tempfile::tempdir()?;
     let copy = dir.path().join("journal.redb");
-    std::fs::copy(journal, &copy)?;
+    for ending in ["redb", "answered"] {
+        std::fs::copy(journal.with_extension(ending), copy.with_extension(ending))?;
+    }
     Ok(Journal::open(&copy)?.1)
 }
 
