@@ -8,6 +8,7 @@ use model::NodeId;
 use crate::disk::Faults;
 use crate::error::RaftError;
 use crate::limits;
+use crate::outside::Outside;
 
 /// The settings of one head's log.
 ///
@@ -32,6 +33,8 @@ pub struct Config {
     pub keep_logs: u64,
     /// Where tests interfere.
     pub faults: Faults,
+    /// Time and threads.
+    pub outside: Outside,
 }
 
 impl Default for Config {
@@ -45,6 +48,7 @@ impl Default for Config {
             snapshot_every: 20_000,
             keep_logs: 20_000,
             faults: Faults::default(),
+            outside: Outside::default(),
         }
     }
 }

@@ -27,6 +27,8 @@ use crate::error::RaftError;
 
 /// Bytes of one memtable.
 const MEMTABLE_BYTES: usize = 8 << 20;
+/// The same where little is kept; as much is set aside for each write-ahead log.
+const SMALL_MEMTABLE_BYTES: usize = 1 << 20;
 /// RocksDB's own messages that are kept, in files and bytes of each.
 const INFO_LOGS: (usize, usize) = (2, 4 << 20);
 
@@ -35,6 +37,10 @@ const INFO_LOGS: (usize, usize) = (2, 4 << 20);
 pub(crate) enum Kind {
     Log,
     Tables,
+    /// As [`Kind::Log`], small: see [`crate::outside::Outside::kind`].
+    SmallLog,
+    /// As [`Kind::Tables`], small, with files that change only when they are written to.
+    SmallTables,
     /// A copy that is only looked at.
     Inspect,
 }
@@ -52,7 +58,9 @@ impl Database {
         let options = options(kind);
         let written_ahead = written_ahead(path);
         let opened = match kind {
-            Kind::Log | Kind::Tables => DB::open(&options, path),
+            Kind::Log | Kind::SmallLog | Kind::Tables | Kind::SmallTables => {
+                DB::open(&options, path)
+            }
             Kind::Inspect => DB::open_for_read_only(&options, path, false),
         };
         let db = opened.map_err(|error| storage(path, naming(error, &written_ahead)))?;
@@ -184,7 +192,10 @@ pub(crate) fn storage(path: &Path, error: impl std::fmt::Display) -> RaftError {
 fn options(kind: Kind) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
-    options.set_write_buffer_size(MEMTABLE_BYTES);
+    options.set_write_buffer_size(match kind {
+        Kind::Log | Kind::Tables | Kind::Inspect => MEMTABLE_BYTES,
+        Kind::SmallLog | Kind::SmallTables => SMALL_MEMTABLE_BYTES,
+    });
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_paranoid_checks(true);
     // Readers keep their files even when the database has been replaced and removed.
@@ -192,13 +203,14 @@ fn options(kind: Kind) -> Options {
     options.set_keep_log_file_num(INFO_LOGS.0);
     options.set_max_log_file_size(INFO_LOGS.1);
     match kind {
-        Kind::Log => {
+        Kind::Log | Kind::SmallLog => {
             options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
             // A write that is not synced stays in this process: it cannot pass for durable.
             options.set_manual_wal_flush(true);
         }
-        Kind::Tables | Kind::Inspect => {
+        Kind::Tables | Kind::SmallTables | Kind::Inspect => {
             options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+            options.set_disable_auto_compactions(kind == Kind::SmallTables);
         }
     }
     options

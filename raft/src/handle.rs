@@ -27,6 +27,7 @@ use crate::membership;
 use crate::network::client::Factory;
 use crate::network::peers::Peers;
 use crate::network::serve;
+use crate::outside::Outside;
 use crate::table_store::TableStore;
 use crate::types::{LogId, Raft};
 
@@ -67,8 +68,8 @@ impl Handle {
         let settings = Arc::new(config.openraft()?);
         let (failed, _) = watch::channel(None);
         let opening = (config.clone(), failed.clone());
-        let opened = tokio::task::spawn_blocking(move || open(&opening.0, opening.1)).await;
-        let (log, tables) = opened.map_err(fatal)??;
+        let opened = config.outside.run(move || Ok(open(&opening.0, opening.1)));
+        let (log, tables) = opened.await.map_err(fatal)??;
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let peers = Peers::new(
             endpoint,
@@ -174,17 +175,7 @@ impl Handle {
     /// the same entries have the same.
     pub fn state_hash(&self) -> (LogIndex, [u8; 32]) {
         let view = self.0.tables.view();
-        let mut hash = Sha256::new();
-        for key in view.state.records() {
-            let record = view.state.record(&key).unwrap_or_default();
-            let name = key.bytes();
-            hash.update(key.table().name().as_bytes());
-            hash.update((name.len() as u64).to_be_bytes());
-            hash.update(name);
-            hash.update((record.len() as u64).to_be_bytes());
-            hash.update(record);
-        }
-        (view.index, hash.finalize().into())
+        (view.index, state_digest(&view.state))
     }
 
     /// Copies the state for followers now instead of after the usual number of entries.
@@ -228,9 +219,10 @@ impl Handle {
         self.0.tasks.wait().await;
         self.0.peers.close();
         let (log, tables) = (self.0.log.clone(), self.0.tables.clone());
-        let closed = tokio::task::spawn_blocking(move || {
+        let closed = self.outside().run(move || {
             tables.close();
             log.close();
+            Ok(())
         });
         closed.await.map_err(fatal)?;
         stopped.map_err(fatal)
@@ -260,6 +252,10 @@ impl Handle {
 
     pub(crate) fn tables(&self) -> &TableStore {
         &self.0.tables
+    }
+
+    pub(crate) fn outside(&self) -> &Outside {
+        &self.0.config.outside
     }
 
     pub(crate) fn receiving(&self) -> &Semaphore {
@@ -294,6 +290,21 @@ impl Handle {
     }
 }
 
+/// SHA-256 over every record of a state.
+pub(crate) fn state_digest(state: &model::State) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for key in state.records() {
+        let record = state.record(&key).unwrap_or_default();
+        let name = key.bytes();
+        hash.update(key.table().name().as_bytes());
+        hash.update((name.len() as u64).to_be_bytes());
+        hash.update(name);
+        hash.update((record.len() as u64).to_be_bytes());
+        hash.update(record);
+    }
+    hash.finalize().into()
+}
+
 pub(crate) fn open(
     config: &Config,
     failed: watch::Sender<Option<RaftError>>,
@@ -305,11 +316,13 @@ pub(crate) fn open(
     let opening = |tables| Opening {
         node: config.node.0,
         faults: config.faults.clone(),
+        outside: config.outside.clone(),
         failed,
         tables: Some(tables),
         anywhere: false,
     };
-    let tables = TableStore::open(&tables_dir, config.faults.clone(), false)?;
+    let (faults, outside) = (config.faults.clone(), config.outside.clone());
+    let tables = TableStore::open(&tables_dir, faults, outside, false)?;
     let log = LogStore::open(&config.dir, opening(tables.durable()))?;
     let index = |at: Option<LogId>| at.map(|at| at.index);
     let applied = index(tables.view().applied.last);

@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod mark;
 pub(crate) mod open;
 mod writer;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -23,16 +24,17 @@ use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::{OptionalSend, RaftLogReader};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use crate::database::{Database, storage};
+use crate::database::{Database, Kind, storage};
 use crate::disk::{Faults, io_error};
 use crate::error::RaftError;
 use crate::limits;
+use crate::outside::Outside;
 use crate::record;
-use crate::thread::Thread;
 use crate::types::{Entry, LogId, TypeConfig, Vote};
 use cache::{Cache, Piece};
 use open::Owner;
 use writer::{Job, Queued, Writer};
+use writing::Writing;
 
 /// The log. Clones share it.
 #[derive(Clone)]
@@ -49,7 +51,7 @@ struct Inner {
     /// Lets an empty log begin anywhere, which openraft's conformance suite does.
     anywhere: bool,
     /// Behind `queue`, whose end ends it.
-    thread: Thread,
+    writing: Writing,
 }
 
 /// What readers and the writer share.
@@ -57,12 +59,14 @@ pub(crate) struct Shared {
     pub(crate) db: Database,
     pub(crate) cache: Mutex<Cache>,
     pub(crate) faults: Faults,
+    pub(crate) outside: Outside,
 }
 
 /// What a log is opened with.
 pub(crate) struct Opening {
     pub(crate) node: u64,
     pub(crate) faults: Faults,
+    pub(crate) outside: Outside,
     pub(crate) failed: watch::Sender<Option<RaftError>>,
     /// See [`LogStore`]: the last entry that the tables hold durably.
     pub(crate) tables: Option<watch::Receiver<Option<u64>>>,
@@ -76,11 +80,12 @@ impl LogStore {
     /// [`RaftError::WrongNode`], [`RaftError::Unreadable`], [`RaftError::Lost`],
     /// [`RaftError::Storage`].
     pub(crate) fn open(dir: &Path, opening: Opening) -> Result<LogStore, RaftError> {
-        let opened = open::open(dir, opening.node)?;
+        let opened = open::open(dir, opening.node, opening.outside.kind(Kind::Log))?;
         let shared = Arc::new(Shared {
             db: opened.db,
             cache: Mutex::new(opened.cache),
             faults: opening.faults,
+            outside: opening.outside,
         });
         let (queue, jobs) = mpsc::channel();
         let writer = Writer {
@@ -90,8 +95,7 @@ impl LogStore {
             failed: opening.failed,
             poisoned: None,
         };
-        let thread = Thread::start("raft-log", move || writer.run());
-        let thread = thread.map_err(|error| storage(dir, error))?;
+        let writing = Writing::start(writer).map_err(|error| storage(dir, error))?;
         Ok(LogStore(Arc::new(Inner {
             shared,
             queue,
@@ -100,13 +104,17 @@ impl LogStore {
             peers: Mutex::new(opened.peers),
             tables: opening.tables,
             anywhere: opening.anywhere,
-            thread,
+            writing,
         })))
     }
 
     /// Whose directory this is.
     pub(crate) fn owner(&self) -> Owner {
         self.0.owner
+    }
+
+    pub(crate) fn outside(&self) -> &Outside {
+        &self.0.shared.outside
     }
 
     /// The last entry removed from the front.
@@ -149,7 +157,7 @@ impl LogStore {
     pub(crate) fn close(&self) {
         // The writer may have ended by itself.
         let _ = self.0.queue.send((Job::Stop, None));
-        self.0.thread.join();
+        self.0.writing.end();
         self.0.shared.db.close();
     }
 
@@ -170,7 +178,9 @@ impl LogStore {
             .await
             .map_err(io_error)?;
         let queued = self.0.queue.send((job, Some(place)));
-        queued.map_err(|_| io_error("the log is closed"))
+        queued.map_err(|_| io_error("the log is closed"))?;
+        self.0.writing.wake();
+        Ok(())
     }
 
     async fn durably(
@@ -213,9 +223,7 @@ impl LogStore {
             };
             let shared = self.0.shared.clone();
             let read = move || open::read(&shared.db, from, below, bytes);
-            let entries = tokio::task::spawn_blocking(read)
-                .await
-                .map_err(io_error)??;
+            let entries = self.outside().run(read).await?;
             let indexes = entries.iter().map(|entry| entry.log_id.index);
             if !entries.is_empty() && indexes.zip(from..).all(|(found, wanted)| found == wanted) {
                 return Ok(entries);

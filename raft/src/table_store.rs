@@ -10,7 +10,7 @@ mod worker;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use futures_util::{Stream, StreamExt};
@@ -19,16 +19,17 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::database::{Database, storage};
+use crate::database::{Database, Kind, storage};
 use crate::disk::{Faults, io_error};
 use crate::error::RaftError;
 use crate::limits;
 use crate::log_store::cache;
+use crate::outside::Outside;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::thread::Thread;
 use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
 use load::Applied;
-use worker::{Job, Worker};
+use worker::{Job, Work, Worker};
 
 type Built = openraft::alias::SnapshotOf<TypeConfig, Snapshot>;
 
@@ -41,15 +42,25 @@ pub(crate) struct TableStore(Arc<Inner>);
 
 struct Inner {
     shared: Arc<Shared>,
-    jobs: mpsc::Sender<Job>,
-    /// Behind `jobs`, whose end ends it.
-    thread: Thread,
+    worker: Working,
+}
+
+/// Where the worker works.
+enum Working {
+    Thread {
+        jobs: mpsc::Sender<Job>,
+        /// Behind `jobs`, whose end ends it.
+        thread: Thread,
+    },
+    /// On the thread of whoever asks.
+    Here(Mutex<Box<Worker>>),
 }
 
 /// What readers and the worker share.
 pub(crate) struct Shared {
     dir: PathBuf,
     faults: Faults,
+    outside: Outside,
     view: ArcSwap<View>,
     /// The index of the view.
     moved: watch::Sender<LogIndex>,
@@ -79,11 +90,12 @@ impl TableStore {
     pub(crate) fn open(
         dir: &Path,
         faults: Faults,
+        outside: Outside,
         anywhere: bool,
     ) -> Result<TableStore, RaftError> {
         let snapshots = Snapshots::open(&dir.join("snapshots"), faults.clone())?;
         let tables_dir = dir.join("tables");
-        let tables = load::open(&tables_dir)?;
+        let tables = load::open(&tables_dir, outside.kind(Kind::Tables))?;
         let db = tables.db.clone();
         let index = LogIndex(tables.loaded.applied.last.map_or(0, |last| last.index));
         let view = View {
@@ -97,21 +109,17 @@ impl TableStore {
         let shared = Arc::new(Shared {
             dir: tables_dir,
             faults,
+            outside,
             view: ArcSwap::from_pointee(view),
             moved: watch::Sender::new(index),
             durable: watch::Sender::new(durable),
             snapshots,
             anywhere,
         });
-        let (jobs, receiver) = mpsc::channel(JOBS_MAX);
         let worker = Worker::new(shared.clone(), tables);
-        let thread = Thread::start("raft-tables", move || worker.run(receiver));
-        let thread = thread.map_err(|error| storage(dir, error))?;
-        Ok(TableStore(Arc::new(Inner {
-            shared,
-            jobs,
-            thread,
-        })))
+        let worker = Working::start(worker, shared.outside.has_threads());
+        let worker = worker.map_err(|error| storage(dir, error))?;
+        Ok(TableStore(Arc::new(Inner { shared, worker })))
     }
 
     /// The tables as they are now.
@@ -136,9 +144,7 @@ impl TableStore {
 
     /// Stops the worker and gives the files back. Blocks until what runs is done.
     pub(crate) fn close(&self) {
-        // The worker may have ended by itself.
-        let _ = self.0.jobs.blocking_send(Job::Stop);
-        self.0.thread.join();
+        self.0.worker.end();
         let db = self.view().db.clone();
         if let Err(error) = db.flush() {
             tracing::warn!(%error, "the tables could not be flushed; the log has what is missing");
@@ -146,14 +152,9 @@ impl TableStore {
         db.close();
     }
 
-    async fn work(
-        &self,
-        job: impl FnOnce(oneshot::Sender<io::Result<()>>) -> Job,
-    ) -> io::Result<()> {
-        let (done, result) = oneshot::channel();
-        let ended = || io_error("the tables' worker has ended");
-        self.0.jobs.send(job(done)).await.map_err(|_| ended())?;
-        result.await.map_err(|_| ended())?
+    async fn work(&self, work: Work) -> io::Result<()> {
+        self.0.shared.outside.latency().await;
+        self.0.worker.work(work).await
     }
 
     async fn build(&self) -> io::Result<Built> {
@@ -172,7 +173,46 @@ impl TableStore {
             });
             Ok(Built { meta, snapshot })
         };
-        tokio::task::spawn_blocking(build).await.map_err(io_error)?
+        self.0.shared.outside.run(build).await
+    }
+}
+
+impl Working {
+    fn start(worker: Worker, threads: bool) -> io::Result<Working> {
+        if !threads {
+            return Ok(Working::Here(Mutex::new(Box::new(worker))));
+        }
+        let (jobs, receiver) = mpsc::channel(JOBS_MAX);
+        let thread = Thread::start("raft-tables", move || worker.run(receiver))?;
+        Ok(Working::Thread { jobs, thread })
+    }
+
+    async fn work(&self, work: Work) -> io::Result<()> {
+        match self {
+            Working::Thread { jobs, .. } => {
+                let (done, result) = oneshot::channel();
+                let ended = || io_error("the tables' worker has ended");
+                let sent = jobs.send(Job::Work { work, done }).await;
+                sent.map_err(|_| ended())?;
+                result.await.map_err(|_| ended())?
+            }
+            Working::Here(worker) => {
+                let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
+                worker.work(work)
+            }
+        }
+    }
+
+    /// Ends it once all it was given is done. Blocks.
+    fn end(&self) {
+        match self {
+            Working::Thread { jobs, thread } => {
+                // The worker may have ended by itself.
+                let _ = jobs.blocking_send(Job::Stop);
+                thread.join();
+            }
+            Working::Here(_) => {}
+        }
     }
 }
 
@@ -197,18 +237,14 @@ impl RaftStateMachine<TypeConfig> for TableStore {
             batch.push(item);
             if batch.len() >= limits::APPLY_ENTRIES_MAX || bytes >= limits::APPLY_BYTES_MAX {
                 let entries = std::mem::take(&mut batch);
-                self.work(|done| Job::Apply { entries, done }).await?;
+                self.work(Work::Apply(entries)).await?;
                 bytes = 0;
             }
         }
         if batch.is_empty() {
             return Ok(());
         }
-        self.work(|done| Job::Apply {
-            entries: batch,
-            done,
-        })
-        .await
+        self.work(Work::Apply(batch)).await
     }
 
     async fn get_snapshot_builder(&mut self) -> TableStore {
@@ -221,12 +257,7 @@ impl RaftStateMachine<TypeConfig> for TableStore {
         snapshot: Snapshot,
     ) -> Result<(), io::Error> {
         let meta = Box::new(meta.clone());
-        self.work(|done| Job::Install {
-            meta,
-            snapshot,
-            done,
-        })
-        .await
+        self.work(Work::Install { meta, snapshot }).await
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Built>, io::Error> {
@@ -242,9 +273,7 @@ impl RaftStateMachine<TypeConfig> for TableStore {
             let db = store.view().db.clone();
             store.0.shared.snapshots.replace(&snapshot, &db)
         };
-        let (meta, snapshot) = tokio::task::spawn_blocking(replace)
-            .await
-            .map_err(io_error)??;
+        let (meta, snapshot) = self.0.shared.outside.run(replace).await?;
         Ok(Some(Built { meta, snapshot }))
     }
 }

@@ -7,5 +7,6 @@ mod golden;
 mod heads;
 mod history;
 mod pitfalls;
+mod sim;
 mod stores;
 mod suite;

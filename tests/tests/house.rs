@@ -17,8 +17,9 @@ const LINE_CHARS_MAX: usize = 100;
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "helper", "misc"];
 
 /// Outside things, and the packages through which each may enter.
-const DOORS: [(&[&str], &[&str]); 11] = [
+const DOORS: [(&[&str], &[&str]); 12] = [
     (&["openraft", "rocksdb"], &["raft"]),
+    (&["turmoil"], &["raft"]),
     (&["quinn", "rcgen", "x509-parser"], &["net"]),
     (
         &[

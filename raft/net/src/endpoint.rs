@@ -4,6 +4,7 @@
 //! allows on the channel that it asked for. What the bytes mean is not known here.
 
 mod connection;
+mod datagrams;
 mod dial;
 mod gate;
 mod reset;
@@ -18,6 +19,7 @@ use model::node::NodeRole;
 use tokio::sync::mpsc;
 
 pub use connection::Connection;
+pub use datagrams::Datagrams;
 pub use stream::{FrameReceiver, FrameSender, Stream};
 
 pub(crate) use dial::{dial, dialing_socket};
@@ -108,13 +110,13 @@ impl Endpoint {
         Ok(Endpoint::over(dialing_socket()?, identity))
     }
 
-    /// Speaks over another socket than the system's: the simulation's. The same `seed` makes the
-    /// same choices of connection ids.
+    /// Speaks over something else than the system's UDP: the simulation's network. The same `seed`
+    /// makes the same choices of connection ids.
     ///
     /// # Errors
     /// [`NetError::Certificate`], [`NetError::Listen`].
-    pub fn with_socket(
-        socket: Arc<dyn quinn::AsyncUdpSocket>,
+    pub fn over_datagrams(
+        datagrams: Arc<dyn Datagrams>,
         seed: Option<[u8; 32]>,
         identity: &Identity,
     ) -> Result<Endpoint, NetError> {
@@ -122,8 +124,9 @@ impl Endpoint {
         settings.rng_seed(seed);
         let server = Some(dial::server_settings(identity)?);
         let runtime = Arc::new(quinn::TokioRuntime);
+        let socket = Arc::new(datagrams::Socket(datagrams));
         let quic = quinn::Endpoint::new_with_abstract_socket(settings, server, socket, runtime);
-        let quic = quic.map_err(|error| not_listening("an abstract socket".into(), &error))?;
+        let quic = quic.map_err(|error| not_listening("a network of its own".into(), &error))?;
         Ok(Endpoint::over(quic, identity))
     }
 

@@ -6,6 +6,8 @@ pub mod join;
 pub mod limits;
 pub mod message;
 pub mod tls;
-pub use endpoint::{Channel, Connection, Endpoint, FrameReceiver, FrameSender, Peer, Stream};
+pub use endpoint::{
+    Channel, Connection, Datagrams, Endpoint, FrameReceiver, FrameSender, Peer, Stream,
+};
 pub use error::NetError;
 pub use tls::Identity;

@@ -6,64 +6,51 @@ mod fixture;
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use fixture::{Cluster, listening, loopback, pair, soon};
-use net::{Channel, Endpoint, NetError, limits};
-use quinn::udp::{RecvMeta, Transmit};
-use quinn::{AsyncUdpSocket, Runtime, UdpPoller};
+use net::{Channel, Datagrams, Endpoint, NetError, limits};
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
 
 /// A socket whose cable can be cut: it then sends nothing, and notices nothing.
 #[derive(Debug)]
 struct Cable {
-    socket: Arc<dyn AsyncUdpSocket>,
+    socket: UdpSocket,
     cut: AtomicBool,
 }
 
 impl Cable {
-    fn new() -> Arc<Cable> {
-        let socket = std::net::UdpSocket::bind(loopback()).unwrap();
-        let socket = quinn::TokioRuntime.wrap_udp_socket(socket).unwrap();
+    async fn new() -> Arc<Cable> {
+        let socket = UdpSocket::bind(loopback()).await.unwrap();
         let cut = AtomicBool::new(false);
         Arc::new(Cable { socket, cut })
     }
 }
 
-impl AsyncUdpSocket for Cable {
-    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-        self.socket.clone().create_io_poller()
+impl Datagrams for Cable {
+    fn local_addr(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap()
     }
 
-    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        if self.cut.load(Ordering::SeqCst) {
-            return Ok(());
+    fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        if !self.cut.load(Ordering::SeqCst) {
+            // What the system has no room for is lost, and sent again.
+            let _ = self.socket.try_send_to(bytes, to);
         }
-        self.socket.try_send(transmit)
     }
 
-    fn poll_recv(
+    fn poll_receive(
         &self,
         cx: &mut Context<'_>,
-        bufs: &mut [io::IoSliceMut<'_>],
-        meta: &mut [RecvMeta],
-    ) -> Poll<io::Result<usize>> {
-        self.socket.poll_recv(cx, bufs, meta)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
-    }
-
-    fn max_transmit_segments(&self) -> usize {
-        self.socket.max_transmit_segments()
-    }
-
-    fn max_receive_segments(&self) -> usize {
-        self.socket.max_receive_segments()
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        let mut buffer = ReadBuf::new(buffer);
+        let from = ready!(self.socket.poll_recv_from(cx, &mut buffer))?;
+        Poll::Ready(Ok((buffer.filled().len(), from)))
     }
 }
 
@@ -71,8 +58,8 @@ impl AsyncUdpSocket for Cable {
 async fn a_peer_that_falls_silent_is_noticed_and_one_that_only_idles_is_not() {
     let cluster = Cluster::new(1);
     let (head, addr) = listening(&cluster.head(1));
-    let cable = Cable::new();
-    let caller = Endpoint::with_socket(cable.clone(), Some([1; 32]), &cluster.agent(2)).unwrap();
+    let cable = Cable::new().await;
+    let caller = Endpoint::over_datagrams(cable.clone(), Some([1; 32]), &cluster.agent(2)).unwrap();
     let idle = Endpoint::dialer(&cluster.agent(3)).unwrap();
     let near = soon(caller.connect(&addr, None, Channel::Agent))
         .await
@@ -99,7 +86,8 @@ async fn a_peer_that_falls_silent_is_noticed_and_one_that_only_idles_is_not() {
 #[tokio::test]
 async fn an_endpoint_over_another_socket_listens_too() {
     let cluster = Cluster::new(1);
-    let head = Endpoint::with_socket(Cable::new(), Some([2; 32]), &cluster.head(1)).unwrap();
+    let head =
+        Endpoint::over_datagrams(Cable::new().await, Some([2; 32]), &cluster.head(1)).unwrap();
     let addr = head.local_addr().unwrap().to_string();
     let caller = Endpoint::dialer(&cluster.head(2)).unwrap();
     let near = soon(caller.connect(&addr, None, Channel::Raft))

@@ -5,12 +5,12 @@
 //! again: a second entry could do a second time what the first did.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::job::EndedJob;
 use model::log::{Applied, EndedPage, EndedSearch, Later, Log, LogError};
-use model::{Command, Event, JobId, LogIndex, NodeId, Rejection, Reply, State, Timestamp};
+use model::{Command, Event, JobId, LogIndex, NodeId, Rejection, Reply, State};
 use openraft::errors::{ClientWriteError, RaftError as Refused};
 use openraft::{ReadPolicy, async_runtime::WatchReceiver};
 use tokio::time::Instant;
@@ -210,13 +210,8 @@ impl Handle {
     }
 
     async fn write(&self, command: Bytes) -> Proposed {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = now.map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        });
-        let written = self
-            .raft()
-            .client_write(Proposal::new(Timestamp(now), command));
+        let proposal = Proposal::new(self.outside().now(), command);
+        let written = self.raft().client_write(proposal);
         match tokio::time::timeout(limits::OUTCOME_WAIT, written).await {
             Ok(Ok(written)) => match written.data.0 {
                 Some(reply) => Proposed::Applied {
@@ -327,10 +322,7 @@ impl Handle {
         question: impl FnOnce(&View) -> std::io::Result<T> + Send + 'static,
     ) -> Result<T, LogError> {
         let view = self.tables().view();
-        let asked = tokio::task::spawn_blocking(move || question(&view)).await;
-        match asked {
-            Ok(answered) => answered.map_err(|error| LogError::Storage(error.to_string())),
-            Err(error) => Err(LogError::Storage(error.to_string())),
-        }
+        let asked = self.outside().run(move || question(&view)).await;
+        asked.map_err(|error| LogError::Storage(error.to_string()))
     }
 }

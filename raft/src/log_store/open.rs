@@ -39,7 +39,7 @@ pub(crate) struct Opened {
 }
 
 /// Opens the log in `dir`, making it if it is not there.
-pub(crate) fn open(dir: &Path, node: u64) -> Result<Opened, RaftError> {
+pub(crate) fn open(dir: &Path, node: u64, kind: Kind) -> Result<Opened, RaftError> {
     std::fs::create_dir_all(dir).map_err(|error| storage(dir, error))?;
     let path = dir.join("log");
     let fresh = !path.exists();
@@ -49,7 +49,7 @@ pub(crate) fn open(dir: &Path, node: u64) -> Result<Opened, RaftError> {
         return Err(RaftError::Lost { path, what });
     }
     let written_ahead = written_ahead(&path);
-    let db = Database::open(&path, Kind::Log)?;
+    let db = Database::open(&path, kind)?;
     let owner = owner(&db, dir, node, had_mark)?;
     let (cache, peers) = load(&db)?;
     if !had_mark && (cache.last.is_some() || cache.vote.is_some()) {

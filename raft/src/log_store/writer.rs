@@ -117,13 +117,28 @@ impl Writer {
             self.queue.recv().ok()?
         };
         let mut group = vec![first];
+        self.fill(&mut group);
+        Some(group)
+    }
+
+    fn fill(&self, group: &mut Vec<Queued>) {
         while group.len() < limits::LOG_GROUP_MAX {
             match self.queue.try_recv() {
                 Ok(job) => group.push(job),
                 Err(_) => break,
             }
         }
-        Some(group)
+    }
+
+    /// Writes one group of what waits now; whether anything did.
+    pub(crate) fn write_waiting(&mut self) -> bool {
+        let mut group = Vec::new();
+        self.fill(&mut group);
+        let any = !group.is_empty();
+        if any {
+            self.commit(group);
+        }
+        any
     }
 
     fn commit(&mut self, group: Vec<Queued>) {

@@ -19,7 +19,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::message::Request;
 use super::peers::{AskError, Peers, Urgency};
-use crate::disk::io_error;
 use crate::limits;
 use crate::log_store::{LogStore, cache};
 use crate::snapshot::Snapshot;
@@ -109,13 +108,12 @@ impl Client {
         snapshot: Built,
     ) -> Rpc<SnapshotResponse<TypeConfig>> {
         let failed = |error: std::io::Error| lost(NetError::Closed(error.to_string()));
-        let sent = snapshot.snapshot.clone();
-        let list = tokio::task::spawn_blocking(move || {
+        let (sent, outside) = (snapshot.snapshot.clone(), self.peers.outside());
+        let list = outside.run(move || {
             sent.check()?;
             transfer::list(sent.path())
         });
-        let list = list.await;
-        let files = list.map_err(io_error).flatten().map_err(failed)?;
+        let files = list.await.map_err(failed)?;
         let mut reader = Reader::new(snapshot.snapshot.path(), files.clone());
         let request = Request::Snapshot {
             vote,
@@ -124,13 +122,13 @@ impl Client {
         };
         let mut stream = self.begin(&request, limits::SNAPSHOT_STALL).await?;
         loop {
-            let read = tokio::task::spawn_blocking(move || {
-                let chunk = reader.next_chunk();
-                (reader, chunk)
+            let read = outside.run(move || {
+                let chunk = reader.next_chunk()?;
+                Ok((reader, chunk))
             });
-            let (back, chunk) = read.await.map_err(|error| failed(io_error(error)))?;
+            let (back, chunk) = read.await.map_err(failed)?;
             reader = back;
-            let Some(chunk) = chunk.map_err(failed)? else {
+            let Some(chunk) = chunk else {
                 break;
             };
             send_chunk(&mut stream.sender, &chunk).await.map_err(lost)?;

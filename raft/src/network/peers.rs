@@ -16,6 +16,7 @@ use crate::error::RaftError;
 use crate::handle::RaftStatus;
 use crate::limits;
 use crate::log_store::LogStore;
+use crate::outside::Outside;
 
 /// How urgent a stream is; higher goes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -74,6 +75,10 @@ impl Peers {
     /// The log of this head.
     pub(crate) fn log(&self) -> &LogStore {
         &self.log
+    }
+
+    pub(crate) fn outside(&self) -> &Outside {
+        self.log.outside()
     }
 
     /// A connection to a head, within a time. What is begun goes on when the time is over.

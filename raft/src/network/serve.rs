@@ -1,6 +1,5 @@
 //! The way in: what other heads ask of this one.
 
-use std::io;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
@@ -180,9 +179,9 @@ async fn receive(
         .map_err(|_| ended("a snapshot is on its way"))?;
     let snapshot = handle.tables().snapshots().receive_into().map_err(ended)?;
     let path = snapshot.path().to_owned();
-    let mut assembler = blocking(move || Assembler::new(&path, files))
-        .await
-        .map_err(ended)?;
+    let outside = handle.outside();
+    let assembler = outside.run(move || Assembler::new(&path, files));
+    let mut assembler = assembler.await.map_err(ended)?;
     loop {
         let chunk = tokio::time::timeout(limits::SNAPSHOT_STALL, receiver.receive::<Chunk>());
         let chunk = chunk.await.map_err(|_| ended("no more chunks come"))??;
@@ -190,9 +189,10 @@ async fn receive(
             break;
         };
         let take = move || assembler.take(&chunk).map(|()| assembler);
-        assembler = blocking(take).await.map_err(ended)?;
+        assembler = outside.run(take).await.map_err(ended)?;
     }
-    blocking(move || assembler.finish()).await.map_err(ended)?;
+    let finished = outside.run(move || assembler.finish()).await;
+    finished.map_err(ended)?;
     Ok(snapshot)
 }
 
@@ -205,7 +205,8 @@ async fn install(
     // A snapshot that is not what it was announced as must not reach openraft: what it takes, it
     // counts on.
     let path = snapshot.path().to_owned();
-    let found = blocking(move || crate::table_store::load::verify(&path).map_err(io_error)).await;
+    let verify = move || crate::table_store::load::verify(&path).map_err(io_error);
+    let found = handle.outside().run(verify).await;
     if found.map_err(ended)? != meta {
         return Err(ended("the snapshot is not the one announced"));
     }
@@ -215,10 +216,4 @@ async fn install(
         .install_full_snapshot(vote, built)
         .await
         .map_err(ended)
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io_error)?
 }

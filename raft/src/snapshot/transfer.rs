@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::disk::{self, io_error};
 use crate::limits;
@@ -27,9 +27,25 @@ pub(crate) struct Chunk {
     /// The position of its file in the announcement.
     pub(crate) file: u32,
     pub(crate) offset: u64,
-    /// CRC-32 of the bytes.
+    /// CRC-32 of the bytes. It always takes five bytes, so that how long a chunk is does not
+    /// depend on its content: RocksDB writes ids of its own into it that nobody can foresee, and
+    /// one byte more on the wire makes a simulation another one.
+    #[serde(serialize_with = "five_bytes")]
     pub(crate) sum: u32,
     pub(crate) bytes: Blob,
+}
+
+/// Writes a number as the longest of the forms in which postcard reads it.
+fn five_bytes<S: Serializer>(sum: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    let seven = |at: u32| u8::try_from(sum >> (7 * at) & 0x7f).unwrap_or_default();
+    [
+        seven(0) | 0x80,
+        seven(1) | 0x80,
+        seven(2) | 0x80,
+        seven(3) | 0x80,
+        seven(4),
+    ]
+    .serialize(serializer)
 }
 
 /// What a snapshot consists of.
@@ -198,5 +214,30 @@ impl Assembler {
             (self.at, self.offset) = (self.at + 1, 0);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_is_as_long_whatever_its_checksum_is() {
+        let bytes = |sum| {
+            let bytes = Blob(Bytes::from_static(b"bytes"));
+            let chunk = Chunk {
+                file: 1,
+                offset: 2,
+                sum,
+                bytes,
+            };
+            let written = postcard::to_allocvec(&chunk).unwrap();
+            let read: Chunk = postcard::from_bytes(&written).unwrap();
+            assert_eq!(read, chunk);
+            written.len()
+        };
+        for sum in [0, 1, 0x7f, 0x80, 1 << 27, 1 << 28, u32::MAX] {
+            assert_eq!(bytes(sum), bytes(u32::MAX), "{sum:#x}");
+        }
     }
 }

@@ -38,8 +38,8 @@ pub(crate) struct Tables {
     pub(crate) loaded: Loaded,
 }
 
-/// Opens the tables that the marker names, and removes what a crash left beside them.
-pub(crate) fn open(dir: &Path) -> Result<Tables, RaftError> {
+/// Opens the tables that the marker names, as `kind`, and removes what a crash left beside them.
+pub(crate) fn open(dir: &Path, kind: Kind) -> Result<Tables, RaftError> {
     std::fs::create_dir_all(dir).map_err(|error| storage(dir, error))?;
     let generation = match current(dir)? {
         Some(generation) => generation,
@@ -49,7 +49,7 @@ pub(crate) fn open(dir: &Path) -> Result<Tables, RaftError> {
         }
     };
     remove_others(dir, generation).map_err(|error| storage(dir, error))?;
-    let db = Database::open(&place(dir, generation), Kind::Tables)?;
+    let db = Database::open(&place(dir, generation), kind)?;
     let loaded = load(&db)?;
     // What is in them now may have come back from a log that was never synced.
     db.flush().map_err(|error| storage(db.path(), error))?;

@@ -25,16 +25,16 @@ use crate::types::{Answer, Entry, LogId, SnapshotMeta, StoredMembership, TypeCon
 
 type Done = oneshot::Sender<io::Result<()>>;
 
-pub(crate) enum Job {
-    Apply {
-        entries: Vec<EntryResponder<TypeConfig>>,
-        done: Done,
-    },
+pub(crate) enum Work {
+    Apply(Vec<EntryResponder<TypeConfig>>),
     Install {
         meta: Box<SnapshotMeta>,
         snapshot: Snapshot,
-        done: Done,
     },
+}
+
+pub(crate) enum Job {
+    Work { work: Work, done: Done },
     Stop,
 }
 
@@ -65,18 +65,22 @@ impl Worker {
     /// Works until told to stop, or until nobody is left to tell it.
     pub(crate) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(job) = jobs.blocking_recv() {
-            // Whoever asked may have gone.
             match job {
-                Job::Apply { entries, done } => drop(done.send(self.apply(entries))),
-                Job::Install {
-                    meta,
-                    snapshot,
-                    done,
-                } => {
-                    drop(done.send(self.install(&meta, &snapshot)));
+                Job::Work { work, done } => {
+                    let result = self.work(work);
+                    // Whoever asked may have gone.
+                    drop(done.send(result));
                 }
                 Job::Stop => break,
             }
+        }
+    }
+
+    /// Does one piece of work.
+    pub(crate) fn work(&mut self, work: Work) -> io::Result<()> {
+        match work {
+            Work::Apply(entries) => self.apply(entries),
+            Work::Install { meta, snapshot } => self.install(&meta, &snapshot),
         }
     }
 
@@ -221,7 +225,8 @@ impl Worker {
         let generation = self.generation + 1;
         let place = load::place(&self.shared.dir, generation);
         disk::clone_db(snapshot.path(), &place)?;
-        let db = Database::open(&place, Kind::Tables).map_err(io_error)?;
+        let kind = self.shared.outside.kind(Kind::Tables);
+        let db = Database::open(&place, kind).map_err(io_error)?;
         let loaded = load::load(&db).map_err(io_error)?;
         self.shared.faults.at(DiskPoint::InstallBeforeMarker)?;
         load::set_current(&self.shared.dir, generation)?;

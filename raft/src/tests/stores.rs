@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::disk::{DiskPoint, Faults};
 use crate::error::RaftError;
 use crate::log_store::{LogStore, Opening};
+use crate::outside::Outside;
 use crate::table_store::TableStore;
 use crate::types::{Entry, LogId, Proposal, TypeConfig, Vote};
 
@@ -137,6 +138,7 @@ pub(super) fn opening(faults: &Faults, failed: &Failed) -> Opening {
     Opening {
         node: 1,
         faults: faults.clone(),
+        outside: Outside::default(),
         failed: failed.clone(),
         tables: None,
         anywhere: false,
@@ -157,7 +159,11 @@ pub(super) fn open_log_with(dir: &Path, faults: &Faults) -> LogStore {
 }
 
 pub(super) fn open_tables(dir: &Path) -> Result<TableStore, RaftError> {
-    TableStore::open(dir, Faults::default(), false)
+    open_tables_with(dir, Faults::default())
+}
+
+pub(super) fn open_tables_with(dir: &Path, faults: Faults) -> Result<TableStore, RaftError> {
+    TableStore::open(dir, faults, Outside::default(), false)
 }
 
 /// Closes a store, off the async threads.
@@ -215,7 +221,8 @@ pub(super) fn users(state: &model::State) -> Vec<u64> {
 /// What a crash at this moment would leave of a directory.
 pub(super) fn image(dir: &Path) -> TempDir {
     loop {
-        let copy = tempfile::tempdir().unwrap();
+        // Beside it, so that it can take its place.
+        let copy = tempfile::tempdir_in(dir.parent().unwrap()).unwrap();
         let (before, ()) = (listing(dir), copy_into(dir, copy.path()));
         // A database that changes its files meanwhile would be copied from two moments.
         if before == listing(dir) {

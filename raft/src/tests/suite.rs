@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::stores::{failures, opening};
 use crate::disk::Faults;
 use crate::log_store::{LogStore, Opening};
+use crate::outside::Outside;
 use crate::table_store::TableStore;
 use crate::types::TypeConfig;
 
@@ -15,7 +16,8 @@ struct Stores;
 impl StoreBuilder<TypeConfig, LogStore, TableStore, TempDir> for Stores {
     async fn build(&self) -> Result<(TempDir, LogStore, TableStore), StorageError<TypeConfig>> {
         let dir = tempfile::tempdir().unwrap();
-        let tables = TableStore::open(dir.path(), Faults::default(), true).unwrap();
+        let tables =
+            TableStore::open(dir.path(), Faults::default(), Outside::default(), true).unwrap();
         let log = Opening {
             anywhere: true,
             ..opening(&Faults::default(), &failures())

@@ -8,12 +8,11 @@ use openraft::storage::RaftLogStorage;
 
 use super::super::stores::{
     Switch, append, apply, close, command, entries, entry, image, log_id, open_log, open_tables,
-    users, vote,
+    open_tables_with, users, vote,
 };
 use crate::disk::{self, DiskPoint};
 use crate::log_store::open::Owner;
 use crate::record;
-use crate::table_store::TableStore;
 use crate::table_store::load::Applied;
 use crate::types::{Entry, LogId, StoredMembership, TypeConfig, Vote};
 
@@ -52,7 +51,7 @@ async fn a_half_written_file_is_not_read() {
 async fn a_half_made_snapshot_is_none() {
     let dir = tempfile::tempdir().unwrap();
     let (switch, faults) = Switch::new();
-    let mut tables = TableStore::open(dir.path(), faults, false).unwrap();
+    let mut tables = open_tables_with(dir.path(), faults).unwrap();
     apply(&tables, entries(1, 0, 3)).await.unwrap();
     tables.build_snapshot().await.unwrap();
     apply(&tables, entries(1, 4, 5)).await.unwrap();

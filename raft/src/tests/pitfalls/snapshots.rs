@@ -13,7 +13,7 @@ use openraft::storage::RaftStateMachine;
 
 use super::super::stores::{
     Switch, append, apply, cancel, close, command, entries, entry, failures, files, flip, image,
-    log_id, open_log, open_tables, submit, users,
+    log_id, open_log, open_tables, open_tables_with, submit, users,
 };
 use crate::config::Config;
 use crate::disk::{DiskPoint, Faults};
@@ -72,7 +72,7 @@ struct Offer {
 impl Offer {
     async fn new(faults: Faults) -> Offer {
         let dir = tempfile::tempdir().unwrap();
-        let tables = TableStore::open(dir.path(), faults, false).unwrap();
+        let tables = open_tables_with(dir.path(), faults).unwrap();
         apply(&tables, entries(1, 0, 9)).await.unwrap();
         let from = tempfile::tempdir().unwrap();
         let mut other = open_tables(from.path()).unwrap();
