@@ -12,6 +12,7 @@ pub mod dev;
 pub mod error;
 pub mod failpoint;
 pub mod files;
+pub mod health;
 pub mod host;
 pub mod identity;
 pub mod journal;

@@ -100,21 +100,20 @@ async fn serve_node(
     } else {
         None
     };
-    let uplink = agent::start(&config, &dir, file, endpoint.clone(), failed).await?;
-    tasks.spawn(uplink.clone().run());
-    ready();
-
-    let storage_failed = async {
-        match &head {
-            Some(head) => head.raft.failed().await,
-            None => std::future::pending().await,
+    let ended = {
+        // A node that has attempts may have to wait for its engine before it serves.
+        let serve = async {
+            let uplink = agent::start(&config, &dir, file, endpoint.clone(), failed).await?;
+            tasks.spawn(uplink.run());
+            ready();
+            Err(task_ended(tasks.join_next().await))
+        };
+        tokio::select! {
+            () = stop => Ok(()),
+            error = storage_failed(head.as_deref()) => Err(AgentError::Raft(error)),
+            Some(error) = failures.recv() => Err(AgentError::Journal(error)),
+            ended = serve => ended,
         }
-    };
-    let ended = tokio::select! {
-        () = stop => Ok(()),
-        error = storage_failed => Err(AgentError::Raft(error)),
-        Some(error) = failures.recv() => Err(AgentError::Journal(error)),
-        Some(task) = tasks.join_next() => Err(task_ended(task)),
     };
     // Before the databases give back what they had set aside.
     let ended = ended.map_err(|error| room::judge(error, &config.node.data_dir));
@@ -147,12 +146,20 @@ async fn close_head(
     Ok(())
 }
 
+/// Returns when a head's log can go on no more.
+async fn storage_failed(head: Option<&Head>) -> raft::RaftError {
+    match head {
+        Some(head) => head.raft.failed().await,
+        None => std::future::pending().await,
+    }
+}
+
 type TaskEnd = Result<(), tokio::task::JoinError>;
 
-fn task_ended(task: TaskEnd) -> AgentError {
+fn task_ended(task: Option<TaskEnd>) -> AgentError {
     let why = match task {
-        Ok(()) => "a part of the node ended by itself".into(),
-        Err(error) => format!("a part of the node failed: {error}"),
+        Some(Ok(())) | None => "a part of the node ended by itself".into(),
+        Some(Err(error)) => format!("a part of the node failed: {error}"),
     };
     AgentError::Runtime { why }
 }

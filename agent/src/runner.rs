@@ -18,6 +18,7 @@ use model::job::Usage;
 use model::unit::Millis;
 use tokio::sync::{mpsc, watch};
 
+use crate::health::Health;
 use crate::journal::{Found, Journal, JournalError, Standing};
 use crate::lease::span::Span;
 use crate::runtime::{Place, Runtime};
@@ -33,6 +34,7 @@ struct Shared {
     runtime: Arc<dyn Runtime>,
     journal: Journal,
     options: Options,
+    health: Arc<Health>,
     book: Mutex<Book>,
     /// Counts changes of the outbox.
     outbox: watch::Sender<u64>,
@@ -68,6 +70,7 @@ impl Runner {
             runtime,
             journal,
             options,
+            health: Health::new(),
             book: Mutex::new(book),
             outbox: watch::Sender::new(0),
             failed,
@@ -147,6 +150,16 @@ impl Runner {
     /// Tells of changes of the outbox.
     pub fn outbox_changes(&self) -> watch::Receiver<u64> {
         self.shared.outbox.subscribe()
+    }
+
+    /// What keeps the node from running attempts; `None`: nothing that is known.
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.shared.health.trouble()
+    }
+
+    /// Minds the node's health until it is dropped.
+    pub async fn mind_health(self: Arc<Self>) {
+        self.shared.health.mind(&*self.shared.runtime).await;
     }
 
     /// What a running attempt uses: read now, or as it was read last.

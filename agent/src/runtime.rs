@@ -63,6 +63,20 @@ pub trait Runtime: Send + Sync {
 
     /// Takes away what is left of an attempt that has ended; success if nothing is there.
     fn remove<'a>(&'a self, place: &'a Place) -> Later<'a, Result<(), RuntimeError>>;
+
+    /// Takes away what was prepared and never started, so that it never will be; `false` if it has
+    /// been started, or is not there: what is gone may have run before.
+    fn discard<'a>(&'a self, place: &'a Place) -> Later<'a, Result<bool, RuntimeError>> {
+        Box::pin(async move {
+            match self.inspect(place).await?.map(|seen| seen.stage) {
+                Some(Stage::Created) => self.remove(place).await.map(|()| true),
+                None | Some(Stage::Running(_) | Stage::Exited { .. }) => Ok(false),
+            }
+        })
+    }
+
+    /// Tries whether attempts can be started and ended here, with one in which no job has a part.
+    fn probe(&self) -> Later<'_, Result<(), RuntimeError>>;
 }
 
 /// Which attempt, and where its files lie on this node.

@@ -60,6 +60,7 @@ pub struct Session {
     outgoing: mpsc::Sender<ToAgent>,
     heard: AtomicU64,
     known: Mutex<Known>,
+    trouble: Mutex<Option<String>>,
 }
 
 impl Sessions {
@@ -95,6 +96,7 @@ impl Sessions {
             outgoing,
             heard: AtomicU64::new(clock::monotonic().0),
             known: Mutex::default(),
+            trouble: Mutex::default(),
         });
         self.insert(session.clone());
         let ended = tokio::select! {
@@ -189,6 +191,10 @@ impl Sessions {
                     session.known().said(term, held);
                     self.tell();
                 }
+                ToHead::Trouble(words) => {
+                    *session.trouble_now() = words.map(cut);
+                    self.tell();
+                }
                 ToHead::Reports(reports) => {
                     let room = self.reports.send((session.node, reports)).await;
                     if room.is_err() {
@@ -205,6 +211,15 @@ impl Session {
     /// When the agent was heard last, on this process's monotonic clock.
     pub fn heard(&self) -> Millis {
         Millis(self.heard.load(Ordering::Relaxed))
+    }
+
+    /// What keeps the node from running attempts, as its agent said last.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble_now().clone()
+    }
+
+    fn trouble_now(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the agent has said in this term what it has.
@@ -247,6 +262,12 @@ impl Session {
         }
         sent
     }
+}
+
+/// Words of an agent that are longer than the log takes would never be found there.
+fn cut(mut words: String) -> String {
+    words.truncate(words.floor_char_boundary(model::limits::TEXT_BYTES_MAX));
+    words
 }
 
 async fn open(connection: &Connection) -> Result<(Hello, FrameSender, FrameReceiver), NetError> {

@@ -49,6 +49,8 @@ pub enum Action {
     Watch,
     /// Make the output complete, then write down this end and report it.
     Conclude(Conclusion),
+    /// Take it away, which was never started, so that it never will be; then conclude like this.
+    Discard(Conclusion),
     /// Take away what is left of it.
     CleanUp,
 }
@@ -83,8 +85,9 @@ pub fn step(progress: &Progress, seen: Option<&Stage>, stop: Option<StopCause>) 
             Some(cause) => Action::Conclude(never_started(cause)),
             None => Action::Prepare,
         },
+        // A start without an answer may still be carried out.
         (Progress::Accepted, Some(Stage::Created)) => match stop {
-            Some(cause) => Action::Conclude(never_started(cause)),
+            Some(cause) => Action::Discard(never_started(cause)),
             None => Action::Start,
         },
         (Progress::Accepted, Some(Stage::Running(started))) => Action::NoteRunning(started.clone()),
@@ -138,6 +141,7 @@ pub fn or_wait(action: Action, earlier_remain: bool) -> Action {
         | Action::NoteRunning(_)
         | Action::Watch
         | Action::Conclude(_)
+        | Action::Discard(_)
         | Action::CleanUp => action,
     }
 }
@@ -153,28 +157,29 @@ pub fn or_vanished(action: Action, start_asked: bool, stop: Option<StopCause>) -
         | Action::NoteRunning(_)
         | Action::Watch
         | Action::Conclude(_)
+        | Action::Discard(_)
         | Action::CleanUp => action,
     }
 }
 
 /// Gives up instead of trying again too often. It is asked right after the attempt was seen not to
 /// run: a call without an answer may have started it, and then it has to be watched.
+///
+/// It will be tried elsewhere, so it is made sure that it has not begun and never will: what was
+/// made is taken away as long as it is not started, and of what is not there no start was asked for
+/// ([`or_vanished`] comes first).
 pub fn or_give_up(action: Action, tries: &Tries) -> Action {
+    let given_up = tries.failed >= START_TRIES;
     match action {
-        Action::Prepare | Action::Start if tries.failed >= START_TRIES => {
-            Action::Conclude(Conclusion {
-                started: None,
-                outcome: Outcome::Infrastructure,
-                exit: Exit::default(),
-                message: format!("the node could not run it: {}", tries.why),
-            })
-        }
+        Action::Prepare if given_up => Action::Conclude(not_begun(tries)),
+        Action::Start if given_up => Action::Discard(not_begun(tries)),
         Action::Prepare
         | Action::Start
         | Action::Wait
         | Action::NoteRunning(_)
         | Action::Watch
         | Action::Conclude(_)
+        | Action::Discard(_)
         | Action::CleanUp => action,
     }
 }
@@ -218,6 +223,15 @@ fn exited(started: &Started, exit: Exit, engine: bool, stop: Option<StopCause>) 
         outcome,
         exit,
         message,
+    }
+}
+
+fn not_begun(tries: &Tries) -> Conclusion {
+    Conclusion {
+        started: None,
+        outcome: Outcome::NotBegun,
+        exit: Exit::default(),
+        message: format!("the node could not run it: {}", tries.why),
     }
 }
 
@@ -282,7 +296,7 @@ mod tests {
 
     fn outcome(action: Action) -> Outcome {
         match action {
-            Action::Conclude(conclusion) => conclusion.outcome,
+            Action::Conclude(conclusion) | Action::Discard(conclusion) => conclusion.outcome,
             other => panic!("expected an end, got {other:?}"),
         }
     }
@@ -367,7 +381,13 @@ mod tests {
             step(&Progress::Accepted, Some(&Stage::Created), None),
             &tries,
         );
-        assert_eq!(outcome(given_up), Outcome::Infrastructure);
+        assert!(matches!(given_up, Action::Discard(_)), "{given_up:?}");
+        assert_eq!(outcome(given_up), Outcome::NotBegun);
+        let none = or_give_up(step(&Progress::Accepted, None, None), &tries);
+        assert_eq!(outcome(none), Outcome::NotBegun);
+        // It may have run: that it has not begun is not said.
+        let gone = or_vanished(step(&Progress::Accepted, None, None), true, None);
+        assert_eq!(outcome(or_give_up(gone, &tries)), Outcome::Infrastructure);
         let up = Stage::Running(Started::default());
         let seen = or_give_up(step(&Progress::Accepted, Some(&up), None), &tries);
         assert_eq!(seen, Action::NoteRunning(Started::default()));

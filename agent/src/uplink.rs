@@ -96,6 +96,7 @@ impl Uplink {
     pub async fn run(self: Arc<Self>) {
         let mut talks = JoinSet::new();
         talks.spawn(self.clone().keep_lease());
+        talks.spawn(self.runner.clone().mind_health());
         let mut known: BTreeMap<NodeId, (String, tokio::task::AbortHandle)> = BTreeMap::new();
         let mut changes = self.heads.subscribe();
         loop {

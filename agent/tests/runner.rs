@@ -73,6 +73,9 @@ impl Runtime for Deaf {
     fn remove<'a>(&'a self, place: &'a Place) -> Later<'a, Result<(), RuntimeError>> {
         self.inner.remove(place)
     }
+    fn probe(&self) -> Later<'_, Result<(), RuntimeError>> {
+        self.inner.probe()
+    }
 }
 
 fn start(dir: &Path, deaf: bool) -> (Runner, Arc<Deaf>) {

@@ -1,8 +1,10 @@
 //! The house under weather: what the outer rings of tests share.
 
+pub mod bench;
 pub mod chance;
 pub mod client;
 pub mod cluster;
+pub mod dockerd;
 pub mod house;
 pub mod invariants;
 pub mod ledger;

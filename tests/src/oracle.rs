@@ -91,7 +91,6 @@ impl Oracle {
         if let Reply::Rejected(_) = reply {
             return;
         }
-        let capacity = |facts: &NodeFacts| facts.capacity.unwrap_or_default();
         if let Command::RegisterNode(register) = command {
             let machine = self.nodes.entry(register.node).or_default();
             machine.capacity = capacity(&register.facts);
@@ -127,12 +126,7 @@ impl Oracle {
                 self.attempt_ended(*attempt, *node, *requeued, changes)
             }
             EventKind::JobEnded { job, outcome, .. } => self.job_ended(*job, *outcome, changes),
-            EventKind::NodeJoined { node, .. } => {
-                let fresh = !self.nodes.contains_key(node) && !self.removed.contains(node);
-                ensure!(fresh, "the id of a node was used before");
-                self.nodes.insert(*node, Machine::default());
-                Ok(())
-            }
+            EventKind::NodeJoined { node, .. } => self.joined(command, *node),
             EventKind::NodeHealth { node, health } => {
                 self.machine(*node)?.up = *health == NodeHealth::Up;
                 Ok(())
@@ -149,6 +143,24 @@ impl Oracle {
                 Ok(())
             }
         }
+    }
+
+    fn joined(&mut self, command: &Command, node: NodeId) -> Result<()> {
+        let fresh = !self.nodes.contains_key(&node) && !self.removed.contains(&node);
+        ensure!(fresh, "the id of a node was used before");
+        let facts = if let Command::InitCluster(init) = command {
+            &init.head_facts
+        } else if let Command::RedeemJoinToken(redeem) = command {
+            &redeem.facts
+        } else {
+            bail!("a node out of nothing")
+        };
+        let machine = Machine {
+            capacity: capacity(facts),
+            ..Machine::default()
+        };
+        self.nodes.insert(node, machine);
+        Ok(())
     }
 
     fn submitted(&mut self, command: &Command, first: JobId, count: u32) -> Result<()> {
@@ -244,6 +256,7 @@ impl Oracle {
         let life = self.life(attempt.task.job)?;
         let (on, fence) = life.live.take().context("it was not live")?;
         ensure!(on == node, "it was placed on {on}");
+        let started = std::mem::take(&mut life.started);
         life.ended_attempts += 1;
         ensure!(
             attempt.number == life.ended_attempts,
@@ -263,7 +276,9 @@ impl Oracle {
             ends != requeued,
             "a task is over or waits again, and not both"
         );
-        let again = life.may_run_twice && !life.cancelled;
+        let not_begun = line.end.outcome == Outcome::NotBegun;
+        let unborn = not_begun && line.end.started.is_none() && !started;
+        let again = (life.may_run_twice || unborn) && !life.cancelled;
         let left = life.ended_attempts < limits::ATTEMPTS_MAX;
         ensure!(!requeued || (again && left), "it may not be tried again");
         Ok(())
@@ -355,6 +370,10 @@ impl Oracle {
         }
         Ok(())
     }
+}
+
+fn capacity(facts: &NodeFacts) -> Resources {
+    facts.capacity.unwrap_or_default()
 }
 
 /// Whether the command carries this node's report about exactly this attempt.

@@ -20,7 +20,7 @@ use model::{
 use crate::chance::Chance;
 
 /// How an attempt may end; the node's fault more often than in life.
-const OUTCOMES: [Outcome; 10] = [
+const OUTCOMES: [Outcome; 11] = [
     Outcome::Succeeded,
     Outcome::Failed,
     Outcome::Cancelled,
@@ -31,6 +31,7 @@ const OUTCOMES: [Outcome; 10] = [
     Outcome::Infrastructure,
     Outcome::Infrastructure,
     Outcome::NodeLost,
+    Outcome::NotBegun,
 ];
 
 /// A stream that is made up as the state goes along.

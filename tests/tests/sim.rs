@@ -15,7 +15,7 @@ const SEEDS: u64 = 200;
 /// Events of each before the weather stops.
 const STEPS: u64 = 5_000;
 /// What has to have happened somewhere: weather that never came was not survived.
-const FAULTS: [&str; 36] = [
+const FAULTS: [&str; 39] = [
     "a container was removed by somebody else",
     "a follower was cut off",
     "a head began to lead",
@@ -28,6 +28,8 @@ const FAULTS: [&str; 36] = [
     "a lease ran out",
     "a node was cut off",
     "a node was cut off from one head",
+    "a node said that it is unwell",
+    "a node said that it is well again",
     "a program reached its wall limit",
     "a proposal was doubled",
     "a proposal was lost",
@@ -44,6 +46,7 @@ const FAULTS: [&str; 36] = [
     "an attempt was lost with its node",
     "an engine died with what it ran",
     "an engine hung",
+    "an engine started nothing",
     "an operator gave a job up",
     "an order of a deposed leader was refused",
     "earlier leases were waited out",

@@ -1,8 +1,9 @@
-//! Watching over nodes: who speaks is registered, who is silent is marked, what has expired goes.
+//! Watching over nodes: who speaks is registered, who says that it starts nothing is noted as
+//! unwell, who is silent is marked, what has expired goes.
 
 use std::time::Duration;
 
-use model::command::{MarkNodes, RegisterNode};
+use model::command::{MarkNodes, NoteTrouble, RegisterNode};
 use model::log::Log;
 use model::node::{Node, NodeFacts, NodeHealth};
 use model::unit::Millis;
@@ -83,8 +84,8 @@ pub fn still_due(
     before.into_iter().filter(stays).collect()
 }
 
-/// A node whose agent speaks is up, with the facts it told; the log is touched only if it says
-/// otherwise.
+/// A node whose agent speaks is up, or unwell if it says so, with the facts it told; the log is
+/// touched only if it says otherwise.
 async fn register(duty: &Duty, state: &State) {
     let suspect_after = state.policy().timings.suspect_after;
     for session in duty.sessions.all() {
@@ -96,15 +97,35 @@ async fn register(duty: &Duty, state: &State) {
             continue;
         };
         let fresh = silent < suspect_after && session.has_said(duty.term);
-        if fresh && is_news(node, &session.facts) {
-            let (node, facts) = (session.node, session.facts.clone());
-            duty.propose(Command::RegisterNode(RegisterNode { node, facts }))
-                .await;
+        let said = session.trouble();
+        for command in news(state, node, &session.facts, said.as_deref()) {
+            if fresh {
+                duty.propose(command).await;
+            }
         }
     }
 }
 
-/// Whether the log says otherwise of a node than its agent, which speaks.
-pub fn is_news(node: &Node, facts: &NodeFacts) -> bool {
-    node.health != NodeHealth::Up || node.facts != *facts
+/// What the log has to be told of a node, so that it says the same as its agent, which speaks. The
+/// trouble comes first: a node that was silent is not taken for well on the way.
+pub fn news(
+    state: &State,
+    node: &Node,
+    facts: &NodeFacts,
+    trouble: Option<&str>,
+) -> impl Iterator<Item = Command> + use<> {
+    let id = node.id;
+    let in_session = match node.health {
+        NodeHealth::Up | NodeHealth::Unwell => true,
+        NodeHealth::Joined | NodeHealth::Suspect | NodeHealth::Lost => trouble.is_some(),
+    };
+    let trouble = (state.trouble(id) != trouble).then(|| {
+        let trouble = trouble.map(str::to_owned);
+        Command::NoteTrouble(NoteTrouble { node: id, trouble })
+    });
+    let facts = (!in_session || node.facts != *facts).then(|| {
+        let facts = facts.clone();
+        Command::RegisterNode(RegisterNode { node: id, facts })
+    });
+    trouble.into_iter().chain(facts)
 }

@@ -30,7 +30,8 @@ pub(super) async fn start(
     failed: mpsc::Sender<JournalError>,
 ) -> Result<Arc<Uplink>, AgentError> {
     let (journal, found) = Journal::open(&dir.journal())?;
-    let runtime = choice::runtime(config, dir, choice::Owner::of(&file, dir)?).await?;
+    let owner = choice::Owner::of(&file, dir)?;
+    let runtime = choice::resume(config, dir, owner, &found.attempts).await?;
     if runtime.is_none() && !found.attempts.is_empty() {
         let count = found.attempts.len();
         let why = format!("{count} attempts are on this node, but runtime.kind is `none`");

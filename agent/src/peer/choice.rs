@@ -2,17 +2,22 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::ClusterId;
-use model::NodeId;
+use model::assignment::Assignment;
+use model::{ClusterId, NodeId};
 
 use crate::config::{Config, RuntimeChoice};
 use crate::error::AgentError;
 use crate::identity::{DataDir, NodeFile};
+use crate::journal::Standing;
 use crate::runtime::Runtime;
 use crate::runtime::docker::{DockerConfig, DockerRuntime};
 use crate::runtime::fake::FakeRuntime;
 use crate::runtime::process::{ProcessConfig, ProcessRuntime};
+
+/// How often an engine that has to come is looked for.
+const ENGINE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Who the node is, for the names and labels of what it runs.
 #[derive(Clone, Copy)]
@@ -28,6 +33,38 @@ impl Owner {
             cluster: identity.cluster,
             node: identity.node,
         })
+    }
+}
+
+/// The runtime of a node that takes up these attempts: the one that has them. Its engine may be
+/// down as they go on; then it is waited for, since without it nothing is known of them.
+pub(crate) async fn resume(
+    config: &Config,
+    dir: &DataDir,
+    owner: Owner,
+    attempts: &[(Assignment, Standing)],
+) -> Result<Option<Arc<dyn Runtime>>, AgentError> {
+    let in_containers = |(assignment, _): &(Assignment, _)| !assignment.spec.image.is_empty();
+    match config.runtime.kind {
+        RuntimeChoice::Docker | RuntimeChoice::Auto if attempts.iter().any(in_containers) => {}
+        RuntimeChoice::Auto if !attempts.is_empty() => {
+            return process(config, dir, owner).map(Some);
+        }
+        RuntimeChoice::Auto
+        | RuntimeChoice::Docker
+        | RuntimeChoice::Process
+        | RuntimeChoice::Fake
+        | RuntimeChoice::None => return runtime(config, dir, owner).await,
+    }
+    loop {
+        match docker(config, owner).await {
+            Ok(docker) => return Ok(Some(docker)),
+            Err(error) => {
+                let count = attempts.len();
+                tracing::warn!(%error, count, "attempts are here: waiting for their engine");
+                tokio::time::sleep(ENGINE_AGAIN).await;
+            }
+        }
     }
 }
 

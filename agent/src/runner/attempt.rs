@@ -11,7 +11,7 @@ use model::job::{Started, Usage};
 use model::unit::Millis;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::Shared;
 use super::book::{Taken, remain};
@@ -29,6 +29,8 @@ const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_LONGEST: Duration = Duration::from_secs(5);
 /// How often a kill is repeated until the attempt is seen gone.
 const KILL_AGAIN: Duration = Duration::from_secs(2);
+/// A start that takes longer is a reason to try the node.
+const START_SLOW: Duration = Duration::from_secs(10);
 /// Tries to complete the output of an ended attempt.
 const CAPTURE_TRIES: u32 = 12;
 
@@ -113,6 +115,7 @@ impl Run {
                 Action::NoteRunning(started) => self.note_running(started).await?,
                 Action::Watch => self.watch().await,
                 Action::Conclude(conclusion) => self.conclude(conclusion).await?,
+                Action::Discard(conclusion) => self.discard(conclusion).await?,
                 Action::CleanUp => return self.clean_up().await,
             }
         }
@@ -149,6 +152,7 @@ impl Run {
         self.failures = self.failures.saturating_add(1);
         let attempt = self.held.attempt;
         tracing::warn!(%attempt, %error, failures = self.failures, "{what} failed");
+        self.shared.health.doubt();
         // A wish to end does not wait until then.
         tokio::select! {
             () = sleep(retry_wait(self.failures)) => {}
@@ -188,7 +192,16 @@ impl Run {
     }
 
     async fn start(&mut self) -> Result<(), JournalError> {
-        let result = self.shared.runtime.start(&self.place).await;
+        let result = {
+            let mut started = self.shared.runtime.start(&self.place);
+            match timeout(START_SLOW, &mut started).await {
+                Ok(result) => result,
+                Err(_) => {
+                    self.shared.health.doubt();
+                    started.await
+                }
+            }
+        };
         // Where there is nothing, nothing was started.
         self.start_asked |= !matches!(result, Err(RuntimeError::Gone));
         match result {
@@ -299,6 +312,7 @@ impl Run {
                 let sent = shared.runtime.signal(&place, Signal::Term).await;
                 if let Err(error) = sent {
                     tracing::warn!(attempt = %place.attempt, %error, "TERM failed");
+                    shared.health.doubt();
                 }
                 sleep_until(since + Duration::from_millis(wish.grace.0)).await;
             }
@@ -306,6 +320,7 @@ impl Run {
                 let sent = shared.runtime.signal(&place, Signal::Kill).await;
                 if let Err(error) = sent {
                     tracing::warn!(attempt = %place.attempt, %error, "KILL failed");
+                    shared.health.doubt();
                 }
                 sleep(KILL_AGAIN).await;
             }
@@ -337,6 +352,18 @@ impl Run {
         self.save().await?;
         self.shared.set_report(self.held, News::Ended(ending));
         Ok(())
+    }
+
+    /// Ends it before its start; if it has started after all, or is gone, that is seen next.
+    async fn discard(&mut self, conclusion: Conclusion) -> Result<(), JournalError> {
+        match self.shared.runtime.discard(&self.place).await {
+            Ok(true) => self.conclude(conclusion).await,
+            Ok(false) => Ok(()),
+            Err(error) => {
+                self.pause("discard", &error).await;
+                Ok(())
+            }
+        }
     }
 
     /// Waits until everything the attempt wrote is in its files. Bounded: an engine that is gone

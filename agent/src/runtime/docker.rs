@@ -2,7 +2,7 @@
 //!
 //! The engine is the only memory of what runs: a container's name and labels say which attempt it
 //! is, so an agent that starts anew finds its own. What is kept in memory here (pulls under way,
-//! starts without an answer, last readings) only saves work or makes a call more careful; losing
+//! containers not yet started, last readings) only saves work or makes a call more careful; losing
 //! it loses nothing that was promised.
 
 mod container;
@@ -16,8 +16,9 @@ mod mender;
 mod meter;
 mod output;
 pub(in crate::runtime) mod script;
+mod trial;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +27,6 @@ use model::job::{Exit, Started, Usage};
 use model::log::Later;
 use model::node::RuntimeKind;
 use model::{Bytes, ClusterId, MilliCpus, NodeId};
-use tokio::time::Instant;
 
 use super::{Place, Runtime, RuntimeError, Seen, Signal};
 use engine::Engine;
@@ -71,6 +71,8 @@ pub struct Timeouts {
     pub pull: Duration,
     /// How long waiting for an end and copying output bear an engine that does not answer.
     pub patience: Duration,
+    /// A whole trial of the engine.
+    pub trial: Duration,
 }
 
 impl Default for Timeouts {
@@ -81,6 +83,7 @@ impl Default for Timeouts {
             start: Duration::from_secs(60),
             pull: Duration::from_secs(30 * 60),
             patience: Duration::from_secs(60),
+            trial: Duration::from_secs(15),
         }
     }
 }
@@ -136,8 +139,8 @@ pub struct DockerRuntime {
 /// What makes calls more careful, by container name.
 #[derive(Default)]
 struct Memory {
-    /// Starts that were sent and not answered, and when.
-    unanswered: HashMap<String, Instant>,
+    /// Containers that were made on our word and not yet told to start.
+    fresh: HashSet<String>,
     /// Containers that were signalled by us.
     signalled: HashSet<String>,
 }
@@ -222,5 +225,13 @@ impl Runtime for DockerRuntime {
 
     fn remove<'a>(&'a self, place: &'a Place) -> Later<'a, Result<(), RuntimeError>> {
         Box::pin(self.remove_container(place))
+    }
+
+    fn discard<'a>(&'a self, place: &'a Place) -> Later<'a, Result<bool, RuntimeError>> {
+        Box::pin(self.discard_container(place))
+    }
+
+    fn probe(&self) -> Later<'_, Result<(), RuntimeError>> {
+        Box::pin(self.try_engine())
     }
 }

@@ -273,4 +273,8 @@ impl Runtime for FakeRuntime {
     fn remove<'a>(&'a self, place: &'a Place) -> Later<'a, Result<(), RuntimeError>> {
         Box::pin(async move { self.take_away(place) })
     }
+
+    fn probe(&self) -> Later<'_, Result<(), RuntimeError>> {
+        Box::pin(async { Ok(()) })
+    }
 }

@@ -317,6 +317,11 @@ impl Runtime for ProcessRuntime {
             end::remove(self.state(place)),
         ))
     }
+
+    fn probe(&self) -> Later<'_, Result<(), RuntimeError>> {
+        // There is nothing between us and the kernel that could fail by itself.
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// When the kernel started a process, in its ticks since boot; `None` if there is none.

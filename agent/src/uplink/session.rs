@@ -78,9 +78,19 @@ impl Session<'_> {
         let mut beat = ticker(Duration::from_millis(lengths.borrow_and_update().0));
         let mut repeat = ticker(REPEAT_AFTER);
         let mut outbox = self.uplink.runner.outbox_changes();
+        let mut trouble = self.uplink.runner.trouble();
+        // Before the head hears what is here, and would take the node for well.
+        let words = trouble.borrow_and_update().clone();
+        if words.is_some() {
+            self.sender.send(&ToHead::Trouble(words)).await?;
+        }
         let mut answering = JoinSet::new();
         loop {
             tokio::select! {
+                _ = trouble.changed() => {
+                    let words = trouble.borrow_and_update().clone();
+                    self.sender.send(&ToHead::Trouble(words)).await?;
+                }
                 _ = beat.tick() => self.beat().await?,
                 _ = lengths.changed() => {
                     beat = ticker(Duration::from_millis(lengths.borrow_and_update().0));

@@ -13,3 +13,4 @@ mod images;
 mod isolation;
 mod output;
 mod program;
+mod trial;

@@ -212,7 +212,7 @@ pub(crate) fn outcome(outcome: Outcome) -> JobState {
         Outcome::OutOfMemory => JobState::OutOfMemory,
         Outcome::ImageUnavailable => JobState::ImageUnavailable,
         Outcome::CannotStart => JobState::CannotStart,
-        Outcome::Infrastructure => JobState::Infrastructure,
+        Outcome::Infrastructure | Outcome::NotBegun => JobState::Infrastructure,
         Outcome::NodeLost => JobState::NodeLost,
     }
 }

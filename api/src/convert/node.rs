@@ -22,6 +22,7 @@ pub(crate) fn node(state: &State, node: &Node, leader: Option<NodeId>) -> seen::
         health: health(node.health),
         health_since: time(node.health_since),
         accepts: node.accepts(),
+        trouble: state.trouble(node.id).map(Into::into),
         drain: node.drain.clone(),
         intent: intent(node.intent),
         leader: leader == Some(node.id),
@@ -67,6 +68,7 @@ fn health(health: NodeHealth) -> seen::NodeHealth {
         NodeHealth::Up => seen::NodeHealth::Up,
         NodeHealth::Suspect => seen::NodeHealth::Suspect,
         NodeHealth::Lost => seen::NodeHealth::Lost,
+        NodeHealth::Unwell => seen::NodeHealth::Unwell,
     }
 }
 
@@ -77,6 +79,7 @@ pub(crate) fn health_word(health: NodeHealth) -> &'static str {
         NodeHealth::Up => "up",
         NodeHealth::Suspect => "suspect",
         NodeHealth::Lost => "lost",
+        NodeHealth::Unwell => "unwell",
     }
 }
 

@@ -18,7 +18,10 @@ pub struct Node {
     pub health_since: String,
     /// Whether jobs may be placed here now.
     pub accepts: bool,
-    /// Why nothing new is placed here.
+    /// What keeps it from starting jobs, in its own words; while it is unwell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Why an administrator wants nothing new placed here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<String>,
     /// Its part in the quorum, as an administrator wants it.
@@ -78,6 +81,8 @@ pub enum NodeHealth {
     Suspect,
     /// Silent past its lease.
     Lost,
+    /// In session, but it cannot start jobs; nothing new is placed on it until it can.
+    Unwell,
 }
 
 /// A head's part in the quorum.

@@ -69,6 +69,11 @@ fn columns() -> Vec<Column<Node>> {
         Column::left("since", Rank::Wide, |node, view| {
             cells::moment(&node.health_since, view)
         }),
+        Column::left("trouble", Rank::Nice, |node, _| {
+            node.trouble
+                .as_deref()
+                .map_or_else(String::new, cells::safe)
+        }),
         Column::left("drained", Rank::Nice, |node, _| {
             node.drain.as_deref().map_or_else(String::new, cells::safe)
         }),
@@ -90,6 +95,7 @@ fn state(node: &Node, view: &View) -> String {
         (NodeHealth::Joined, _) => "JOINED",
         (NodeHealth::Suspect, _) => "SUSPECT",
         (NodeHealth::Lost, _) => "LOST",
+        (NodeHealth::Unwell, _) => "UNWELL",
     };
     if !view.colour {
         return word.into();
@@ -97,7 +103,7 @@ fn state(node: &Node, view: &View) -> String {
     let code = match (node.health, &node.drain) {
         (NodeHealth::Up, None) => "32",
         (NodeHealth::Up | NodeHealth::Joined | NodeHealth::Suspect, _) => "33",
-        (NodeHealth::Lost, _) => "31",
+        (NodeHealth::Lost | NodeHealth::Unwell, _) => "31",
     };
     format!("\u{1b}[{code}m{word}\u{1b}[0m")
 }
@@ -134,6 +140,7 @@ fn page(node: &Node, view: &View) -> String {
             Some(format!("{}  {}", node.id, cells::safe(&node.name))),
         ),
         ("state", Some(health)),
+        ("trouble", node.trouble.as_deref().map(cells::safe)),
         ("drained", node.drain.as_deref().map(cells::safe)),
         ("role", Some(role(node))),
         ("jobs", offers.or(Some("runs none".into()))),

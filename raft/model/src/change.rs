@@ -38,11 +38,13 @@ pub enum Table {
     Job,
     /// Idempotency keys by user and key.
     SubmitKey,
+    /// Why nodes are unwell, by node.
+    Trouble,
 }
 
 impl Table {
     /// Every table, in the order in which they are loaded: a job needs its spec.
-    pub const ALL: [Table; 10] = [
+    pub const ALL: [Table; 11] = [
         Table::Meta,
         Table::Policy,
         Table::User,
@@ -53,6 +55,7 @@ impl Table {
         Table::Spec,
         Table::Job,
         Table::SubmitKey,
+        Table::Trouble,
     ];
 
     /// The table's name on disk.
@@ -68,6 +71,7 @@ impl Table {
             Table::Spec => "spec",
             Table::Job => "job",
             Table::SubmitKey => "submit_key",
+            Table::Trouble => "trouble",
         }
     }
 }
@@ -95,6 +99,8 @@ pub enum RecordKey {
     Job(JobId),
     /// See [`Table::SubmitKey`].
     SubmitKey(UserName, String),
+    /// See [`Table::Trouble`].
+    Trouble(NodeId),
 }
 
 /// What one command changed.

@@ -124,7 +124,7 @@ impl State {
                         "lost node {node} has attempts that may be requeued"
                     ));
                 }
-                NodeHealth::Up | NodeHealth::Suspect | NodeHealth::Lost => {}
+                NodeHealth::Up | NodeHealth::Unwell | NodeHealth::Suspect | NodeHealth::Lost => {}
             }
         }
         Ok(())
@@ -143,6 +143,13 @@ impl State {
         let votes = |node: &Node| node.intent == HeadIntent::Voter;
         if self.is_initialised() && !self.nodes.values().any(votes) {
             return Err(String::from("no head votes"));
+        }
+        let unwell = |node: &&Node| node.health == NodeHealth::Unwell;
+        let unwell = self.nodes.values().filter(unwell).map(|node| &node.id);
+        if !unwell.eq(self.troubles.keys()) {
+            return Err(String::from(
+                "the troubles are not those of the unwell nodes",
+            ));
         }
         if self.names.size() != self.nodes.size() {
             return Err(String::from("the names of the nodes differ from the nodes"));
@@ -188,7 +195,10 @@ impl State {
 /// Attempts are numbered from 1 without a gap, and each of them ended so that another was allowed.
 fn check_past(job: &Job) -> Result<(), String> {
     for (number, end) in (1..).zip(&job.past) {
-        let allowed = matches!(end.outcome, Outcome::Infrastructure | Outcome::NodeLost);
+        let allowed = matches!(
+            end.outcome,
+            Outcome::Infrastructure | Outcome::NodeLost | Outcome::NotBegun
+        );
         if end.number != number || !allowed {
             return Err(format!(
                 "attempt {} of job {} is out of order",

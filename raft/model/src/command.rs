@@ -64,6 +64,8 @@ pub enum Command {
     RevokeJoinToken(TokenId),
     /// Stop reckoning with leases from before the timings were changed.
     ForgetEarlierLeases(ForgetEarlierLeases),
+    /// Note what an agent says of its node: that it starts nothing, or does again.
+    NoteTrouble(NoteTrouble),
 }
 
 impl Command {
@@ -93,7 +95,8 @@ impl Command {
             | Command::SetTimings(_)
             | Command::Expire
             | Command::RevokeJoinToken(_)
-            | Command::ForgetEarlierLeases(_) => false,
+            | Command::ForgetEarlierLeases(_)
+            | Command::NoteTrouble(_) => false,
         }
     }
 }
@@ -191,6 +194,15 @@ pub struct RegisterNode {
     pub node: NodeId,
     /// What it says.
     pub facts: NodeFacts,
+}
+
+/// See [`Command::NoteTrouble`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NoteTrouble {
+    /// Which.
+    pub node: NodeId,
+    /// What keeps it from starting attempts; `None`: nothing.
+    pub trouble: Option<String>,
 }
 
 /// See [`Command::MarkNodes`].

@@ -1,7 +1,8 @@
 //! How records look on disk: one version byte, then postcard.
 //!
 //! Dated list of versions. A reader knows every version ever written; a writer writes the last.
-//! - 1 (2026-11-24): the first.
+//! - 1 (2026-11-24): the first. Since 2026-11-26 with the table `trouble`, the health `unwell` and
+//!   the outcome `not_begun`, which no older record has.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -91,6 +92,7 @@ impl RecordKey {
             RecordKey::Spec(_) => Table::Spec,
             RecordKey::Job(_) => Table::Job,
             RecordKey::SubmitKey(_, _) => Table::SubmitKey,
+            RecordKey::Trouble(_) => Table::Trouble,
         }
     }
 
@@ -101,7 +103,7 @@ impl RecordKey {
             RecordKey::User(name) => name.0.as_bytes().to_vec(),
             RecordKey::Token(id) | RecordKey::JoinToken(id) => id.0.as_bytes().to_vec(),
             RecordKey::Volume(name) => name.as_bytes().to_vec(),
-            RecordKey::Node(id) => id.0.to_be_bytes().to_vec(),
+            RecordKey::Node(id) | RecordKey::Trouble(id) => id.0.to_be_bytes().to_vec(),
             RecordKey::Spec(id) | RecordKey::Job(id) => id.0.to_be_bytes().to_vec(),
             RecordKey::SubmitKey(user, key) => {
                 let mut bytes = user.0.as_bytes().to_vec();
@@ -129,6 +131,7 @@ impl RecordKey {
             Table::JoinToken => RecordKey::JoinToken(TokenId(text()?)),
             Table::Volume => RecordKey::Volume(text()?),
             Table::Node => RecordKey::Node(NodeId(number()?)),
+            Table::Trouble => RecordKey::Trouble(NodeId(number()?)),
             Table::Spec => RecordKey::Spec(JobId(number()?)),
             Table::Job => RecordKey::Job(JobId(number()?)),
             Table::SubmitKey => {
@@ -151,6 +154,7 @@ impl State {
             RecordKey::JoinToken(id) => self.join_tokens.get(id).map(encode),
             RecordKey::Volume(name) => self.volumes.get(name).map(encode),
             RecordKey::Node(id) => self.nodes.get(id).map(encode),
+            RecordKey::Trouble(id) => self.troubles.get(id).map(encode),
             RecordKey::Spec(id) => self.jobs.get(id).map(|job| encode(&*job.spec)),
             RecordKey::Job(id) => self.jobs.get(id).map(encode),
             RecordKey::SubmitKey(user, key) => self
@@ -173,6 +177,7 @@ impl State {
             RecordKey::JoinToken(id) => self.join_tokens.insert_mut(id, decode(bytes)?),
             RecordKey::Volume(name) => self.volumes.insert_mut(name, decode(bytes)?),
             RecordKey::Node(_) => self.put_node(decode(bytes)?),
+            RecordKey::Trouble(id) => self.troubles.insert_mut(id, decode(bytes)?),
             RecordKey::Spec(id) => {
                 let spec: JobSpec = decode(bytes)?;
                 self.loaded_specs.insert_mut(id, Arc::new(spec));
@@ -201,6 +206,7 @@ impl State {
         let jobs = self.jobs.keys().copied().map(RecordKey::Job);
         let keys = self.submit_keys.keys().cloned();
         let keys = keys.map(|(user, key)| RecordKey::SubmitKey(user, key));
+        let troubles = self.troubles.keys().copied().map(RecordKey::Trouble);
         let first = meta.chain(users).chain(tokens).chain(joins);
         first
             .chain(volumes)
@@ -208,5 +214,6 @@ impl State {
             .chain(specs)
             .chain(jobs)
             .chain(keys)
+            .chain(troubles)
     }
 }

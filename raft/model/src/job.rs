@@ -127,6 +127,9 @@ pub enum Outcome {
     Infrastructure,
     /// The node was lost and the job may not run twice, or ran out of attempts.
     NodeLost,
+    /// The node could not start it, and has made sure that it did not begin and never will. Only
+    /// an attempt ends so; its job gets another one, or ends as [`Outcome::Infrastructure`].
+    NotBegun,
 }
 
 /// What the engine said of the end, as it said it.
@@ -220,6 +223,7 @@ impl Outcome {
             Outcome::CannotStart => "cannot_start",
             Outcome::Infrastructure => "infrastructure",
             Outcome::NodeLost => "node_lost",
+            Outcome::NotBegun => "not_begun",
         }
     }
 }

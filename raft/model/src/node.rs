@@ -41,6 +41,9 @@ pub enum NodeHealth {
     Suspect,
     /// Silent past its lease: what may be requeued has been.
     Lost,
+    /// In session, but what starts its attempts does not: nothing new is placed on it until its
+    /// agent says that it does again. Why is in [`crate::State::trouble`].
+    Unwell,
 }
 
 /// Which runtime a node starts its attempts with.

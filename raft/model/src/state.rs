@@ -31,6 +31,8 @@ pub struct State {
     pub(crate) nodes: Map<NodeId, Node>,
     pub(crate) jobs: Map<JobId, Job>,
     pub(crate) submit_keys: Map<(UserName, String), SubmitRecord>,
+    /// One for each node that is unwell.
+    pub(crate) troubles: Map<NodeId, String>,
     /// Specs that were loaded before their jobs; empty once loading is over.
     pub(crate) loaded_specs: Map<JobId, Arc<JobSpec>>,
 
@@ -184,6 +186,11 @@ impl State {
     /// All nodes by rising id.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
+    }
+
+    /// What keeps a node from starting attempts, in its agent's words; set while it is unwell.
+    pub fn trouble(&self, node: NodeId) -> Option<&str> {
+        self.troubles.get(&node).map(String::as_str)
     }
 
     /// Live jobs that are with a node, by rising id.

@@ -43,6 +43,9 @@ pub enum ToHead {
     },
     /// News of attempts; repeated until acknowledged.
     Reports(Vec<Report>),
+    /// What keeps the node from starting attempts; `None`: nothing (any more). Said before
+    /// anything else if there is something, and again when it changes.
+    Trouble(Option<String>),
 }
 
 /// What a head says in a session.

@@ -99,9 +99,10 @@ fn sessions(samples: &mut Samples) {
             parts::report(News::Running(parts::started())),
             parts::report(News::Ended(parts::ending())),
         ]),
+        ToHead::Trouble(Some("no runc".into())),
     ];
     samples.all(
-        variants!(ToHead: Heartbeat, Held, Reports),
+        variants!(ToHead: Heartbeat, Held, Reports, Trouble),
         &to_head,
         &form(),
     );

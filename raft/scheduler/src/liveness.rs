@@ -48,11 +48,15 @@ impl Liveness {
             let silent = Millis(now.0.saturating_sub(last.max(self.leading_since).0));
             let worse = match node.health {
                 NodeHealth::Joined | NodeHealth::Lost => None,
-                NodeHealth::Up | NodeHealth::Suspect if silent >= lost_after => {
+                NodeHealth::Up | NodeHealth::Unwell | NodeHealth::Suspect
+                    if silent >= lost_after =>
+                {
                     Some(NodeHealth::Lost)
                 }
-                NodeHealth::Up if silent >= suspect_after => Some(NodeHealth::Suspect),
-                NodeHealth::Up | NodeHealth::Suspect => None,
+                NodeHealth::Up | NodeHealth::Unwell if silent >= suspect_after => {
+                    Some(NodeHealth::Suspect)
+                }
+                NodeHealth::Up | NodeHealth::Unwell | NodeHealth::Suspect => None,
             };
             due.extend(worse.map(|health| (node.id, health)));
         }

@@ -29,6 +29,7 @@ pub(crate) fn table(table: Table) -> [u8; 2] {
         Table::Spec => b's',
         Table::Job => b'J',
         Table::SubmitKey => b'k',
+        Table::Trouble => b'w',
     };
     [b'S', letter]
 }

@@ -211,7 +211,8 @@ pub(super) fn users(state: &model::State) -> Vec<u64> {
         | model::RecordKey::Node(_)
         | model::RecordKey::Spec(_)
         | model::RecordKey::Job(_)
-        | model::RecordKey::SubmitKey(_, _) => None,
+        | model::RecordKey::SubmitKey(_, _)
+        | model::RecordKey::Trouble(_) => None,
     });
     let mut users: Vec<u64> = keys.collect();
     users.sort_unstable();

@@ -5,8 +5,8 @@ mod jobs;
 use anyhow::{Result, bail};
 use model::account::{Role, Token, TokenId, UserName};
 use model::command::{
-    CreateJoinToken, DrainNode, MarkNodes, PutUser, RedeemJoinToken, RegisterNode, RemoveNode,
-    RevokeToken, SetHeadIntent, SetPassword,
+    CreateJoinToken, DrainNode, MarkNodes, NoteTrouble, PutUser, RedeemJoinToken, RegisterNode,
+    RemoveNode, RevokeToken, SetHeadIntent, SetPassword,
 };
 use model::node::{HeadIntent, NodeFacts, NodeHealth, RuntimeKind};
 use model::policy::{Timings, Volume};
@@ -59,6 +59,14 @@ fn node(world: &World, name: &str, words: &mut Words) -> Result<Option<Command>>
         "mark" => Command::MarkNodes(MarkNodes {
             nodes: marks(world, words)?,
         }),
+        "unwell" => Command::NoteTrouble(NoteTrouble {
+            node: world.node(&words.next("a node")?)?,
+            trouble: Some(expand(&words.next("what keeps it")?)),
+        }),
+        "well" => {
+            let (node, trouble) = (world.node(&words.next("a node")?)?, None);
+            Command::NoteTrouble(NoteTrouble { node, trouble })
+        }
         "drain" => Command::DrainNode(DrainNode {
             node: world.node(&words.next("a node")?)?,
             reason: Some(expand(&words.next("a reason")?)),
@@ -158,6 +166,7 @@ fn marks(world: &World, words: &mut Words) -> Result<Vec<(model::NodeId, NodeHea
             "up" => NodeHealth::Up,
             "suspect" => NodeHealth::Suspect,
             "lost" => NodeHealth::Lost,
+            "unwell" => NodeHealth::Unwell,
             other => bail!("{word}: `{other}` is no health"),
         };
         marks.push((world.node(node)?, health));

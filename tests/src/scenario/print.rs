@@ -114,6 +114,7 @@ pub(super) fn health(health: NodeHealth) -> &'static str {
         NodeHealth::Up => "up",
         NodeHealth::Suspect => "suspect",
         NodeHealth::Lost => "lost",
+        NodeHealth::Unwell => "unwell",
     }
 }
 
@@ -292,7 +293,7 @@ fn record(key: &RecordKey) -> String {
         RecordKey::User(name) => format!("{} {name}", table.name()),
         RecordKey::Token(id) | RecordKey::JoinToken(id) => format!("{} {}", table.name(), id.0),
         RecordKey::Volume(name) => format!("{} {name}", table.name()),
-        RecordKey::Node(id) => format!("{} {id}", table.name()),
+        RecordKey::Node(id) | RecordKey::Trouble(id) => format!("{} {id}", table.name()),
         RecordKey::Spec(id) | RecordKey::Job(id) => format!("{} {id}", table.name()),
         RecordKey::SubmitKey(user, key) => format!("{} {user}/{key}", table.name()),
     }

@@ -100,6 +100,9 @@ fn nodes(world: &World) -> Result<String> {
             write!(out, ", has {capacity}, holds {}", state.held(node.id))?;
             write!(out, ", free {}", state.free(node))?;
         }
+        if let Some(trouble) = state.trouble(node.id) {
+            write!(out, ", unwell: {trouble}")?;
+        }
         if let Some(reason) = &node.drain {
             write!(out, ", drains: {reason}")?;
         }

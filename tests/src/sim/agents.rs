@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use agent::health::Judge;
 use agent::journal::{LeaseMark, Standing};
 use agent::lease::span::Span;
 use agent::runner::book::{Book, Taken};
@@ -60,6 +61,8 @@ pub(super) struct Live {
     span: Span,
     lease_ended: bool,
     heartbeat: Millis,
+    judge: Judge,
+    doubted: bool,
 }
 
 /// One attempt in progress.
@@ -191,6 +194,8 @@ impl World {
             span,
             lease_ended: false,
             heartbeat: Millis(1_000),
+            judge: Judge::new(started.clock.monotonic(now)),
+            doubted: false,
         });
         started.life += 1;
         started.impaired_at = now;
@@ -215,8 +220,43 @@ impl World {
     }
 
     pub(super) fn connected_to(&mut self, agent: usize, head: usize, link: u64) {
-        if let Some(live) = &mut self.agents[agent].live {
-            live.talks.insert(head, link);
+        let Some(live) = &mut self.agents[agent].live else {
+            return;
+        };
+        live.talks.insert(head, link);
+        if let Some(trouble) = live.judge.trouble() {
+            let words = Some(trouble.to_owned());
+            self.say(link, ToHead::Trouble(words));
+        }
+    }
+
+    /// Tries the node if there is a reason to, and tells every head what is new.
+    fn mind_health(&mut self, agent: usize) {
+        let now = self.now;
+        let minding = &mut self.agents[agent];
+        let clock = minding.clock.monotonic(now);
+        let Some(live) = minding.live.as_mut() else {
+            return;
+        };
+        if live.judge.try_at(live.doubted).is_none_or(|at| at > clock) {
+            return;
+        }
+        live.doubted = false;
+        let before = live.judge.trouble().map(str::to_owned);
+        let outcome = minding.engine.probe(now);
+        let outcome = outcome.map_err(|error| error.to_string());
+        live.judge.tried(clock, outcome);
+        let words = live.judge.trouble().map(str::to_owned);
+        let links: Vec<u64> = live.talks.values().copied().collect();
+        if words == before {
+            return;
+        }
+        self.meet(match words {
+            Some(_) => "a node said that it is unwell",
+            None => "a node said that it is well again",
+        });
+        for link in links {
+            self.say(link, ToHead::Trouble(words.clone()));
         }
     }
 
@@ -391,6 +431,7 @@ impl World {
                 return Ok(());
             }
         }
+        self.mind_health(agent);
         self.soon(20, 80, Event::Tick(agent, life));
         Ok(())
     }

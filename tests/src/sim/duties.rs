@@ -2,7 +2,7 @@
 
 use agent::leader::{settle, watch};
 use model::assignment::Report;
-use model::command::{MarkNodes, RecordStatus, RegisterNode};
+use model::command::{MarkNodes, RecordStatus};
 use model::{Command, NodeId, Reply, limits};
 
 use super::heads::Asker;
@@ -149,11 +149,15 @@ impl World {
                 continue;
             };
             let fresh = now.0.saturating_sub(link.heard.0) < suspect_after.0;
-            let known = self.heads[head].state.node(node);
-            let news = known.is_some_and(|known| watch::is_news(known, &link.facts));
-            if fresh && link.known.has_said(term) && news {
-                let facts = link.facts.clone();
-                let command = Command::RegisterNode(RegisterNode { node, facts });
+            let state = &self.heads[head].state;
+            let Some(known) = state.node(node) else {
+                continue;
+            };
+            let news = watch::news(state, known, &link.facts, link.trouble.as_deref()).next();
+            if fresh
+                && link.known.has_said(term)
+                && let Some(command) = news
+            {
                 self.ask(head, term, What::Register, &command);
                 return;
             }

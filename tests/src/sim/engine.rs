@@ -1,4 +1,5 @@
-//! A container engine that fails: it hangs, loses its answers, and dies with what it runs.
+//! A container engine that fails: it hangs, loses its answers, starts nothing, and dies with what
+//! it runs.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,8 @@ pub(super) struct Engine {
     containers: BTreeMap<AttemptId, Container>,
     /// Until then no call is answered, and none has an effect.
     pub(super) hung_until: u64,
+    /// Until then it answers and starts nothing.
+    pub(super) broken_until: u64,
 }
 
 struct Container {
@@ -119,6 +122,7 @@ impl Engine {
             let container = engine.containers.get_mut(&attempt);
             let container = container.ok_or(RuntimeError::Gone)?;
             match &container.stage {
+                Held::Made if engine.broken_until > now => Err(broken()),
                 Held::Made => {
                     *begun = true;
                     let started = life.started.clone();
@@ -127,6 +131,30 @@ impl Engine {
                 }
                 Held::Up(life) | Held::Gone(life, _, _) => Ok(life.started.clone()),
             }
+        })
+    }
+
+    /// Takes away what was never started; false if it was, or if nothing is there.
+    pub(super) fn discard(
+        &mut self,
+        now: u64,
+        luck: Luck,
+        attempt: AttemptId,
+    ) -> Result<bool, RuntimeError> {
+        self.call(now, luck, |engine| {
+            let idle = matches!(engine.seen(attempt), Some(Stage::Created));
+            if idle {
+                engine.containers.remove(&attempt);
+            }
+            Ok(idle)
+        })
+    }
+
+    /// Whether it starts anything.
+    pub(super) fn probe(&mut self, now: u64) -> Result<(), RuntimeError> {
+        self.call(now, Luck::Answered, |engine| {
+            let works = engine.broken_until <= now;
+            if works { Ok(()) } else { Err(broken()) }
         })
     }
 
@@ -244,5 +272,12 @@ impl Engine {
     /// Whether anything is left.
     pub(super) fn is_empty(&self) -> bool {
         self.containers.is_empty()
+    }
+}
+
+fn broken() -> RuntimeError {
+    RuntimeError::Engine {
+        call: "start",
+        why: "no space left".into(),
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Link {
     pub(super) talk: Talk,
     /// When the head heard the agent last, on its own clock.
     pub(super) heard: Millis,
+    /// What the agent said that keeps its node from running attempts.
+    pub(super) trouble: Option<String>,
     to_head: Way<ToHead>,
     to_agent: Way<ToAgent>,
     pub(super) agent_end: bool,
@@ -56,6 +58,7 @@ impl Link {
             known: Known::default(),
             talk: Talk::default(),
             heard: Millis(0),
+            trouble: None,
             to_head: Way::default(),
             to_agent: Way::default(),
             agent_end: true,
@@ -123,6 +126,7 @@ impl World {
         match word {
             ToHead::Heartbeat(number) => self.answer_beat(link, head, node, number),
             ToHead::Held { term, held } => open.known.said(term, held),
+            ToHead::Trouble(words) => open.trouble = words,
             ToHead::Reports(reports) if self.heads[head].leads.is_some() => {
                 self.heads[head].reports.push_back((node, reports));
             }

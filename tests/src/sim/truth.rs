@@ -135,6 +135,10 @@ impl World {
         }
         ensure!(!runs, "I5: {attempt} is over in the log, and runs");
         let code = self.truth.begun.get(&attempt).copied();
+        ensure!(
+            line.end.outcome != Outcome::NotBegun || code.is_none(),
+            "I5: {attempt} is said not to have begun, and has"
+        );
         let by_itself = match line.end.outcome {
             Outcome::Succeeded | Outcome::Failed => true,
             Outcome::Cancelled
@@ -143,7 +147,8 @@ impl World {
             | Outcome::ImageUnavailable
             | Outcome::CannotStart
             | Outcome::Infrastructure
-            | Outcome::NodeLost => false,
+            | Outcome::NodeLost
+            | Outcome::NotBegun => false,
         };
         ensure!(
             !by_itself || code == line.end.exit.code,

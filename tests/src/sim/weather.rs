@@ -22,7 +22,7 @@ impl World {
             self.chance.at(self.agents.len()),
             self.chance.at(self.heads.len()),
         );
-        match self.chance.below(25) {
+        match self.chance.below(26) {
             0..2 => self.fell_head(head),
             2..4 => self.isolate(head),
             4..6 => self.crash_agent(agent),
@@ -44,6 +44,11 @@ impl World {
             19 => self.set_timings(),
             20..22 => self.jump(agent, head),
             22 => self.change_members()?,
+            23 => {
+                self.meet("an engine started nothing");
+                self.agents[agent].engine.broken_until =
+                    self.now + 1_000 + self.chance.below(15_000);
+            }
             _ => self.remove_a_container(agent),
         }
         Ok(())
@@ -153,6 +158,7 @@ impl World {
         }
         for agent in 0..self.agents.len() {
             self.agents[agent].engine.hung_until = 0;
+            self.agents[agent].engine.broken_until = 0;
             for head in 0..self.heads.len() {
                 self.cut(agent, head, true, true, 0);
             }

@@ -2,7 +2,7 @@
 
 use model::account::{Role, Token, TokenId, UserName};
 use model::command::{
-    CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, MarkNodes, PutUser,
+    CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, MarkNodes, NoteTrouble, PutUser,
     RedeemJoinToken, RegisterNode, RemoveNode, RevokeToken, SetHeadIntent, SetPassword,
 };
 use model::node::{HeadIntent, NodeFacts, NodeHealth, NodeRole, RuntimeKind};
@@ -46,7 +46,7 @@ impl Stream {
 
     pub(super) fn about_nodes(&mut self, state: &State) -> Command {
         let node = self.node(state);
-        match self.chance.below(12) {
+        match self.chance.below(15) {
             0..4 => self.register(node),
             4..8 => {
                 let health = |stream: &mut Stream| {
@@ -55,6 +55,7 @@ impl Stream {
                         NodeHealth::Lost,
                         NodeHealth::Lost,
                         NodeHealth::Up,
+                        NodeHealth::Unwell,
                         NodeHealth::Joined,
                     ])
                 };
@@ -68,6 +69,11 @@ impl Stream {
                 Command::DrainNode(DrainNode { node, reason })
             }
             9 => Command::RemoveNode(RemoveNode { node }),
+            12..15 => {
+                let words = self.chance.one([None, Some("no runc"), Some("disk full")]);
+                let trouble = words.map(str::to_owned);
+                Command::NoteTrouble(NoteTrouble { node, trouble })
+            }
             _ => {
                 let all = [HeadIntent::None, HeadIntent::Learner, HeadIntent::Voter];
                 let intent = self.chance.one(all);

@@ -1,8 +1,7 @@
 //! What only an engine with images can do: pull policies, the image's own user and entry point.
 
 use anyhow::ensure;
-
-use crate::bench::{Bench, Case, Program};
+use tests::bench::{Bench, Case, Program};
 
 #[test]
 fn an_image_that_cannot_be_had_ends_the_job_with_the_reason() -> anyhow::Result<()> {

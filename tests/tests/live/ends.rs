@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Case, Program};
+use tests::bench::{Bench, Case, Program};
 
 /// A program, and what is to be known of it after its end.
 struct End {

@@ -2,7 +2,6 @@
 //! stops them. The same cases on a Docker engine and on the `process` runtime.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod bench;
 mod docker;
 mod ends;
 mod output;

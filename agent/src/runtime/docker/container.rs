@@ -32,7 +32,7 @@ const SCRIPT: &str = "/mnt/go-docker/cmd.sh";
 const HOME_MOUNT: &str = "/mnt/home";
 
 /// The first eight digits of the cluster's name.
-fn cluster_prefix(cluster: ClusterId) -> String {
+pub(super) fn cluster_prefix(cluster: ClusterId) -> String {
     cluster.0[..4]
         .iter()
         .map(|byte| format!("{byte:02x}"))

@@ -12,8 +12,9 @@ use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
 use bollard::query_parameters as query;
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use model::{Bytes, MilliCpus};
+use model::MilliCpus;
 use tokio::time::timeout;
 
 use super::{Facts, Timeouts};
@@ -77,7 +78,7 @@ impl Engine {
             version: info.server_version.unwrap_or_default(),
             api: self.docker.client_version().to_string(),
             cpus: MilliCpus(number(info.ncpu).saturating_mul(1000)),
-            memory: Bytes(number(info.mem_total)),
+            memory: model::Bytes(number(info.mem_total)),
             cgroup_version: info
                 .cgroup_version
                 .map(|v| v.to_string())
@@ -145,10 +146,11 @@ impl Engine {
         within("kill", self.timeouts.call, asked).await
     }
 
-    /// Removes the container whatever it does, with its anonymous volumes.
-    pub(super) async fn remove(&self, name: &str) -> Answer<()> {
+    /// Removes the container with its anonymous volumes: by force whatever it does, otherwise only
+    /// if it does not run.
+    pub(super) async fn remove(&self, name: &str, force: bool) -> Answer<()> {
         let options = query::RemoveContainerOptionsBuilder::new()
-            .force(true)
+            .force(force)
             .v(true)
             .build();
         let asked = self.docker.remove_container(name, Some(options));
@@ -190,6 +192,22 @@ impl Engine {
         let mut progress = self.docker.create_image(Some(options), None, None);
         while let Some(step) = progress.next().await {
             step.map_err(|error| trouble("pull", &error))?;
+        }
+        Ok(())
+    }
+
+    /// Makes an image with nothing in it: an archive that is only its end.
+    pub(super) async fn import_empty(&self, image: &str) -> Answer<()> {
+        let (repo, tag) = image.split_once(':').unwrap_or((image, "latest"));
+        let options = query::CreateImageOptionsBuilder::new()
+            .from_src("-")
+            .repo(repo)
+            .tag(tag)
+            .build();
+        let archive = bollard::body_full(Bytes::from_static(&[0; 1024]));
+        let mut progress = self.docker.create_image(Some(options), Some(archive), None);
+        while let Some(step) = progress.next().await {
+            step.map_err(|error| trouble("import", &error))?;
         }
         Ok(())
     }

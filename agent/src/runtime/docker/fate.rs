@@ -46,7 +46,7 @@ pub(super) struct End {
 /// the machine an engine of either kind gives up what it cannot find (255). A job that answers
 /// TERM with a code of its own is taken at its word.
 pub(super) fn engine_ended(end: &End, engine: Timestamp) -> bool {
-    if end.started >= engine || end.exit.oom_killed {
+    if end.started >= engine || !engine_may_have(end) {
         return false;
     }
     let after = end.ended >= engine && end.ended.0 - engine.0 <= SWEEP_AFTER;
@@ -58,14 +58,33 @@ pub(super) fn engine_ended(end: &End, engine: Timestamp) -> bool {
     }
 }
 
+/// Whether an end looks like one that an engine may have caused, whenever it started.
+pub(super) fn engine_may_have(end: &End) -> bool {
+    matches!(end.exit.code, Some(137 | 143 | 255)) && !end.exit.oom_killed
+}
+
 /// When the engine behind this socket started, by the start of the process that listens there;
 /// `None` if that cannot be told, as when somebody else listens for it.
-pub(super) async fn engine_started(socket: &str) -> Option<Timestamp> {
+///
+/// # Errors
+/// [`RuntimeError`] if nobody listens there now.
+pub(super) async fn engine_started(socket: &str) -> Result<Option<Timestamp>, RuntimeError> {
     let path = socket.trim_start_matches("unix://");
-    let stream = timeout(CONNECT, UnixStream::connect(path))
-        .await
-        .ok()?
-        .ok()?;
+    let call = "connect";
+    match timeout(CONNECT, UnixStream::connect(path)).await {
+        Ok(Ok(stream)) => Ok(listener_started(&stream)),
+        Ok(Err(error)) => Err(RuntimeError::Engine {
+            call,
+            why: error.to_string(),
+        }),
+        Err(_) => Err(RuntimeError::TimedOut {
+            call,
+            seconds: CONNECT.as_secs(),
+        }),
+    }
+}
+
+fn listener_started(stream: &UnixStream) -> Option<Timestamp> {
     let listener = stream.peer_cred().ok()?.pid()?;
     let named = || {
         std::fs::read_to_string("/run/docker.pid")
@@ -129,9 +148,11 @@ pub(super) async fn init_has_gone_on(pid: u32) -> bool {
     }
 }
 
-/// What the engine's refusal to start a container means.
+/// What the engine's refusal to start a container means. A file that is missing is the job's doing
+/// only where the engine speaks of the container's own process: it may be the engine's runtime.
 pub(super) fn start_refused(status: u16, why: String) -> RuntimeError {
-    let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    let of_the_job = why.contains("container process");
+    let says = |words: &[&str]| of_the_job && words.iter().any(|word| why.contains(word));
     if says(&[
         "executable file not found",
         "no such file or directory: unknown",
@@ -145,7 +166,8 @@ pub(super) fn start_refused(status: u16, why: String) -> RuntimeError {
     ]) {
         return RuntimeError::CannotStart { why, code: 126 };
     }
-    if status < 500 {
+    // Where its runtime fails, 20.10 speaks of a bad request.
+    if status < 500 && (of_the_job || status != 400) {
         return RuntimeError::Refused { why };
     }
     RuntimeError::Engine { call: "start", why }
@@ -265,6 +287,29 @@ mod tests {
             live_restore: false,
         };
         assert!(!engine_ended(&end, engine), "started under this engine");
+    }
+
+    #[test]
+    fn a_missing_runtime_is_not_a_missing_program() {
+        let own = "OCI runtime create failed: runc create failed: unable to start container \
+                   process: exec: \"/nothing\": ";
+        let engines = "OCI runtime create failed: unable to retrieve OCI runtime error (open \
+                       /run/log.json: no such file or directory): fork/exec /usr/sbin/runc: ";
+        for (why, code) in [
+            ("stat /nothing: no such file or directory: unknown", 127),
+            ("permission denied: unknown", 126),
+        ] {
+            let refused = start_refused(400, format!("{own}{why}"));
+            assert!(
+                matches!(refused, RuntimeError::CannotStart { code: said, .. } if said == code),
+                "{refused:?}"
+            );
+            let refused = start_refused(400, format!("{engines}{why}"));
+            assert!(
+                matches!(refused, RuntimeError::Engine { .. }),
+                "{refused:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The life of one container: made, started, signalled, waited for, taken away.
 //!
 //! Every step may be repeated and may be cut short anywhere. A container is never started a second
-//! time: one that has run counts as started, and after a start without an answer the engine gets
-//! time to carry it out before it is asked again.
+//! time: one that has run counts as started, and where a start may have been sent before, by us or
+//! by an agent that died since, the engine gets time to carry it out before it is asked again.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +19,8 @@ use crate::runtime::{Place, RuntimeError, Signal};
 
 /// Rounds of looking and creating before a name counts as contested.
 const CREATE_ROUNDS: usize = 4;
-/// What a start without an answer gets, counted from when it was sent, before it is sent again.
+/// What a start without an answer gets before it is sent again, counted from a look that was
+/// answered: an engine that hung carries out late what it was asked while it did.
 const START_SETTLES: Duration = Duration::from_secs(5);
 /// A wait is cut short after this and the container looked at: an engine may lose a wait.
 const WAIT_ROUND: Duration = Duration::from_secs(15);
@@ -127,7 +128,10 @@ impl DockerRuntime {
         };
         let body = container::body(&self.config, machine, assignment, place);
         match self.engine.create(name, body).await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.memory().fresh.insert(name.to_owned());
+                Ok(true)
+            }
             Err(Trouble::Answer { status: 409, .. }) => Ok(false),
             Err(Trouble::Answer { status: 404, why }) => Err(RuntimeError::Image {
                 image: spec.image.clone(),
@@ -147,34 +151,60 @@ impl DockerRuntime {
         if let Phase::Running { .. } | Phase::Exited { .. } = found.phase {
             return Ok(found.started);
         }
-        self.let_settle(&name).await;
-        let found = self.must_find(place).await?;
+        let found = self.settled(place, &name).await?;
         if let Phase::Running { .. } | Phase::Exited { .. } = found.phase {
-            self.memory().unanswered.remove(&name);
             return Ok(found.started);
         }
-        self.memory()
-            .unanswered
-            .insert(name.clone(), Instant::now());
-        let answer = self.engine.start(&name).await;
-        if !matches!(answer, Err(Trouble::Silence(_))) {
-            self.memory().unanswered.remove(&name);
-        }
-        match answer {
+        self.memory().fresh.remove(&name);
+        match self.engine.start(&name).await {
             Ok(()) => self.see_started(place, &name).await,
             Err(Trouble::Answer { status: 404, why }) if why.contains("No such container") => {
                 Err(RuntimeError::Gone)
             }
-            Err(Trouble::Answer { status, why }) => Err(fate::start_refused(status, why)),
+            Err(Trouble::Answer { status, why }) => {
+                // It was refused, so none is under way.
+                self.memory().fresh.insert(name);
+                Err(fate::start_refused(status, why))
+            }
             Err(trouble @ Trouble::Silence(_)) => Err(trouble.or_engine("start")),
         }
     }
 
-    /// A start that was sent and not answered may still be carried out: it gets the time.
-    async fn let_settle(&self, name: &str) {
-        let sent = self.memory().unanswered.get(name).copied();
-        if let Some(sent) = sent {
-            tokio::time::sleep_until(sent + START_SETTLES).await;
+    /// The container once no start that was sent can be carried out any more. The engine must have
+    /// answered just before.
+    async fn settled(&self, place: &Place, name: &str) -> Result<Found, RuntimeError> {
+        if !self.memory().fresh.contains(name) {
+            sleep(START_SETTLES).await;
+        }
+        self.must_find(place).await
+    }
+
+    /// Takes the container away if it is there and was never started, and so never will be.
+    pub(super) async fn discard_container(&self, place: &Place) -> Result<bool, RuntimeError> {
+        let name = self.container_name(place);
+        let ours = |found: &Found| found.fence == Some(place.fence);
+        if !self.find(place).await?.is_some_and(|found| ours(&found)) {
+            return Ok(false);
+        }
+        match self.settled(place, &name).await {
+            Ok(Found {
+                phase: Phase::Running { .. } | Phase::Exited { .. },
+                ..
+            })
+            | Err(RuntimeError::Gone) => return Ok(false),
+            Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+        match self.engine.remove(&name, false).await {
+            Ok(()) => {
+                self.memory().fresh.remove(&name);
+                Ok(true)
+            }
+            // It runs after all, or somebody else takes it away.
+            Err(Trouble::Answer {
+                status: 404 | 409, ..
+            }) => Ok(false),
+            Err(trouble) => Err(trouble.or_engine("remove")),
         }
     }
 
@@ -285,7 +315,7 @@ impl DockerRuntime {
         }
         {
             let mut memory = self.memory();
-            memory.unanswered.remove(&name);
+            memory.fresh.remove(&name);
             memory.signalled.remove(&name);
         }
         self.meter.forget(place).await;
@@ -293,10 +323,10 @@ impl DockerRuntime {
     }
 
     /// Removes by force and looks until nothing is there.
-    async fn remove_by_name(&self, name: &str) -> Result<(), RuntimeError> {
+    pub(super) async fn remove_by_name(&self, name: &str) -> Result<(), RuntimeError> {
         let until = Instant::now() + self.config.timeouts.create;
         loop {
-            match self.engine.remove(name).await {
+            match self.engine.remove(name, true).await {
                 // 409: its removal is under way.
                 Ok(())
                 | Err(Trouble::Answer {

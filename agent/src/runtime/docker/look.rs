@@ -67,7 +67,7 @@ impl DockerRuntime {
         match self.find(place).await? {
             Some(found) if found.fence == Some(place.fence) => {
                 let name = self.container_name(place);
-                Ok(self.judge(&name, found).await)
+                self.judge(&name, found).await
             }
             Some(_) | None => Ok(None),
         }
@@ -83,7 +83,7 @@ impl DockerRuntime {
             let Some(found) = self.engine.inspect(&name).await? else {
                 return Ok(None);
             };
-            Ok(self.judge(&name, self.reduce(found)).await)
+            self.judge(&name, self.reduce(found)).await
         });
         looks
             .buffered(LOOKS_AT_ONCE)
@@ -92,13 +92,15 @@ impl DockerRuntime {
             .await
     }
 
-    async fn judge(&self, name: &str, found: Found) -> Option<Seen> {
-        let (attempt, fence) = found.attempt.zip(found.fence)?;
+    async fn judge(&self, name: &str, found: Found) -> Result<Option<Seen>, RuntimeError> {
+        let Some((attempt, fence)) = found.attempt.zip(found.fence) else {
+            return Ok(None);
+        };
         let stage = match found.phase {
             Phase::Created => Stage::Created,
             Phase::Running { .. } => Stage::Running(found.started),
             Phase::Exited { exit, at } => {
-                let engine_failed = self.engine_took_it(name, &found.started, exit, at).await;
+                let engine_failed = self.engine_took_it(name, &found.started, exit, at).await?;
                 Stage::Exited {
                     started: found.started,
                     exit,
@@ -106,32 +108,45 @@ impl DockerRuntime {
                 }
             }
         };
-        Some(Seen {
+        Ok(Some(Seen {
             attempt,
             fence,
             stage,
-        })
+        }))
     }
 
-    /// Whether the engine's own restart ended the container.
+    /// Whether the engine's own restart ended the container. Where that has to be asked and there
+    /// is no answer, nothing is known.
     async fn engine_took_it(
         &self,
         name: &str,
         started: &Started,
         exit: Exit,
         at: Timestamp,
-    ) -> bool {
+    ) -> Result<bool, RuntimeError> {
         if self.memory().signalled.contains(name) {
-            return false;
+            return Ok(false);
         }
         let end = fate::End {
             started: started.at,
             ended: at,
             exit,
-            live_restore: self.facts.live_restore,
+            live_restore: false,
         };
-        let engine = fate::engine_started(&self.config.socket).await;
-        engine.is_some_and(|engine| fate::engine_ended(&end, engine))
+        if !fate::engine_may_have(&end) {
+            return Ok(false);
+        }
+        let engine = fate::engine_started(&self.config.socket).await?;
+        let Some(engine) = engine.filter(|engine| fate::engine_ended(&end, *engine)) else {
+            return Ok(false);
+        };
+        // The engine that is there now may be set up in another way than the one before.
+        let live_restore = self.facts.live_restore && self.engine.facts().await?.live_restore;
+        let end = fate::End {
+            live_restore,
+            ..end
+        };
+        Ok(fate::engine_ended(&end, engine))
     }
 
     fn reduce(&self, found: ContainerInspectResponse) -> Found {

@@ -17,7 +17,7 @@ use crate::change::{Changes, EventKind, RecordKey};
 use crate::command::{Command, Rejection, Reply};
 use crate::id::{JobId, NodeId, Stamp};
 use crate::job::Job;
-use crate::node::Node;
+use crate::node::{Node, NodeHealth};
 use crate::state::State;
 use crate::unit::Timestamp;
 
@@ -83,6 +83,7 @@ impl Writer<'_> {
             Command::Expire => self.expire(),
             Command::RevokeJoinToken(id) => self.revoke_join_token(id),
             Command::ForgetEarlierLeases(forget) => self.forget_earlier_leases(&forget),
+            Command::NoteTrouble(note) => self.note_trouble(note),
         }
     }
 
@@ -117,6 +118,9 @@ impl Writer<'_> {
     }
 
     fn put_node(&mut self, node: Node) {
+        if node.health != NodeHealth::Unwell && self.state.troubles.remove_mut(&node.id) {
+            self.touch(RecordKey::Trouble(node.id));
+        }
         self.touch(RecordKey::Node(node.id));
         self.state.put_node(node);
     }

@@ -9,8 +9,8 @@ use super::{Writer, clip, invalid, limit, not_found, reject, reply};
 use crate::account::{JoinToken, Role, TokenId, User};
 use crate::change::{EventKind, RecordKey};
 use crate::command::{
-    CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, RedeemJoinToken, RegisterNode,
-    Rejection, RemoveNode, Reply, SetHeadIntent,
+    CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, NoteTrouble, RedeemJoinToken,
+    RegisterNode, Rejection, RemoveNode, Reply, SetHeadIntent,
 };
 use crate::id::{ClusterId, FIRST_HEAD, NodeId};
 use crate::limits;
@@ -176,19 +176,54 @@ impl Writer<'_> {
     fn try_register_node(&mut self, register: RegisterNode) -> Result<Reply, Rejection> {
         let mut node = self.node(register.node)?;
         check_facts(&register.facts)?;
-        if node.health != NodeHealth::Up {
-            node.health = NodeHealth::Up;
-            node.health_since = self.now();
-            self.tell(EventKind::NodeHealth {
-                node: node.id,
-                health: NodeHealth::Up,
-            });
-        } else if node.facts == register.facts {
+        let in_session = match node.health {
+            NodeHealth::Up | NodeHealth::Unwell => true,
+            NodeHealth::Joined | NodeHealth::Suspect | NodeHealth::Lost => false,
+        };
+        if in_session && node.facts == register.facts {
             return Ok(Reply::Done);
+        }
+        if !in_session {
+            self.set_health(&mut node, NodeHealth::Up);
         }
         node.facts = register.facts;
         self.put_node(node);
         Ok(Reply::Done)
+    }
+
+    fn set_health(&mut self, node: &mut Node, health: NodeHealth) {
+        node.health = health;
+        node.health_since = self.now();
+        self.tell(EventKind::NodeHealth {
+            node: node.id,
+            health,
+        });
+    }
+
+    /// An agent speaks, so its node is in session whatever was believed of it; but as long as it
+    /// says what keeps it from starting attempts, it is unwell and gets none.
+    pub(super) fn note_trouble(&mut self, note: NoteTrouble) -> Reply {
+        reply(self.node(note.node).map(|mut node| {
+            let unwell = node.health == NodeHealth::Unwell;
+            match note.trouble.map(clip) {
+                Some(words) => {
+                    if self.state.trouble(node.id) != Some(words.as_str()) {
+                        self.touch(RecordKey::Trouble(node.id));
+                        self.state.troubles.insert_mut(node.id, words);
+                    }
+                    if !unwell {
+                        self.set_health(&mut node, NodeHealth::Unwell);
+                        self.put_node(node);
+                    }
+                }
+                None if unwell => {
+                    self.set_health(&mut node, NodeHealth::Up);
+                    self.put_node(node);
+                }
+                None => {}
+            }
+            Reply::Done
+        }))
     }
 
     pub(super) fn drain_node(&mut self, drain: DrainNode) -> Reply {
@@ -229,7 +264,7 @@ impl Writer<'_> {
         let voter = |other: &&Node| other.intent == HeadIntent::Voter && other.id != node.id;
         let silent = |other: &&Node| match other.health {
             NodeHealth::Suspect | NodeHealth::Lost => true,
-            NodeHealth::Joined | NodeHealth::Up => false,
+            NodeHealth::Joined | NodeHealth::Up | NodeHealth::Unwell => false,
         };
         let voters = self.state.nodes.values().filter(voter).count();
         let silent: Vec<&str> = self
@@ -271,6 +306,9 @@ impl Writer<'_> {
         if self.state.loads.contains_key(&node.id) {
             let what = format!("{} still has jobs; drain it, or give them up", node.name);
             return Err(Rejection::Conflict { what });
+        }
+        if self.state.troubles.remove_mut(&node.id) {
+            self.touch(RecordKey::Trouble(node.id));
         }
         self.state.remove_node(node.id);
         self.touch(RecordKey::Node(node.id));

@@ -111,7 +111,19 @@ impl Writer<'_> {
     /// over or waits for another try.
     fn settle(&mut self, mut job: Job, end: AttemptEnd) {
         let (id, owner, outcome) = (job.id, job.owner.clone(), end.outcome);
-        let again = may_requeue(&job, outcome);
+        let of_the_job = match outcome {
+            Outcome::NotBegun => Outcome::Infrastructure,
+            Outcome::Succeeded
+            | Outcome::Failed
+            | Outcome::Cancelled
+            | Outcome::TimedOut
+            | Outcome::OutOfMemory
+            | Outcome::ImageUnavailable
+            | Outcome::CannotStart
+            | Outcome::Infrastructure
+            | Outcome::NodeLost => outcome,
+        };
+        let again = may_requeue(&job, &end);
         self.tell(EventKind::AttemptEnded {
             attempt: job.task_id().attempt(end.number),
             owner: owner.clone(),
@@ -136,7 +148,7 @@ impl Writer<'_> {
         job.past.push(end);
         self.put_job(job);
         if !again {
-            self.end_job(id, outcome);
+            self.end_job(id, of_the_job);
         }
     }
 
@@ -156,9 +168,10 @@ impl Writer<'_> {
             return;
         };
         let forward = match (node.health, health) {
-            (NodeHealth::Up, NodeHealth::Suspect | NodeHealth::Lost) => true,
+            (NodeHealth::Up | NodeHealth::Unwell, NodeHealth::Suspect | NodeHealth::Lost) => true,
             (NodeHealth::Suspect, NodeHealth::Lost) => true,
-            (_, NodeHealth::Joined | NodeHealth::Up) => false,
+            // Only an agent's own word makes a node up, or unwell.
+            (_, NodeHealth::Joined | NodeHealth::Up | NodeHealth::Unwell) => false,
             (NodeHealth::Joined | NodeHealth::Suspect | NodeHealth::Lost, _) => false,
         };
         if !forward {
@@ -213,10 +226,12 @@ impl Writer<'_> {
 }
 
 /// Whether the task gets another try: only when the node, not the job, failed, and only if the
-/// job allows it.
-fn may_requeue(job: &Job, outcome: Outcome) -> bool {
-    let not_its_fault = match outcome {
-        Outcome::Infrastructure | Outcome::NodeLost => true,
+/// job allows it or has not begun. That no start was seen is not enough for this: the node has to
+/// say so, and has made sure of it.
+fn may_requeue(job: &Job, end: &AttemptEnd) -> bool {
+    let never_began = end.outcome == Outcome::NotBegun && end.started.is_none();
+    let not_its_fault = match end.outcome {
+        Outcome::Infrastructure | Outcome::NodeLost | Outcome::NotBegun => true,
         Outcome::Succeeded
         | Outcome::Failed
         | Outcome::Cancelled
@@ -226,7 +241,7 @@ fn may_requeue(job: &Job, outcome: Outcome) -> bool {
         | Outcome::CannotStart => false,
     };
     not_its_fault
-        && job.spec.on_lost == OnLost::Requeue
+        && (job.spec.on_lost == OnLost::Requeue || never_began)
         && job.cancel.is_none()
         && job.next_attempt() <= limits::ATTEMPTS_MAX
 }

@@ -4,9 +4,9 @@ use model::account::Role;
 use model::assignment::News;
 use model::command::{
     CancelJobs, CancelResult, Command, CommitPlan, ConfirmLost, CreateJoinToken, DrainNode,
-    ForgetEarlierLeases, InitCluster, MarkNodes, Placement, PutUser, RecordStatus, RedeemJoinToken,
-    Refusal, RegisterNode, Rejection, RemoveNode, Reply, RevokeToken, SetHeadIntent, SetPassword,
-    SubmitJobs, SubmitKey,
+    ForgetEarlierLeases, InitCluster, MarkNodes, NoteTrouble, Placement, PutUser, RecordStatus,
+    RedeemJoinToken, Refusal, RegisterNode, Rejection, RemoveNode, Reply, RevokeToken,
+    SetHeadIntent, SetPassword, SubmitJobs, SubmitKey,
 };
 use model::node::{HeadIntent, NodeHealth, NodeRole};
 use model::policy::EarlierLeases;
@@ -22,7 +22,8 @@ pub(crate) fn commands(samples: &mut Samples) {
     let all = variants!(Command: InitCluster, SubmitJobs, CancelJobs, CommitPlan, RecordStatus,
         ConfirmLost, RegisterNode, MarkNodes, DrainNode, SetHeadIntent, RemoveNode,
         CreateJoinToken, RedeemJoinToken, PutUser, SetPassword, CreateToken, RevokeToken,
-        PutVolume, RemoveVolume, SetTimings, Expire, RevokeJoinToken, ForgetEarlierLeases);
+        PutVolume, RemoveVolume, SetTimings, Expire, RevokeJoinToken, ForgetEarlierLeases,
+        NoteTrouble);
     let values = [jobs(), nodes(), accounts()].concat();
     samples.all(all, &values, &form());
 }
@@ -80,6 +81,10 @@ fn nodes() -> Vec<Command> {
         }),
         Command::MarkNodes(MarkNodes {
             nodes: vec![(NodeId(17), NodeHealth::Lost)],
+        }),
+        Command::NoteTrouble(NoteTrouble {
+            node: NodeId(17),
+            trouble: Some("no runc".into()),
         }),
         Command::DrainNode(DrainNode {
             node: NodeId(17),

@@ -139,6 +139,7 @@ fn record(samples: &mut Samples, table: Table) {
         }
         Table::Volume => samples.put(name, &volume(), &form()),
         Table::Node => samples.put(name, &node(), &form()),
+        Table::Trouble => samples.put(name, &String::from("no runc"), &form()),
         Table::Spec => samples.put(name, &spec(), &form()),
         Table::Job => jobs(samples, name),
         Table::SubmitKey => {
@@ -181,7 +182,7 @@ fn jobs(samples: &mut Samples, name: &str) {
 /// Keys say their table by the first bytes of the database's key, which is not ours.
 pub(crate) fn keys(samples: &mut Samples) {
     let all = variants!(RecordKey: Meta, Policy, User, Token, JoinToken, Volume, Node, Spec, Job,
-        SubmitKey);
+        SubmitKey, Trouble);
     let keys = [
         RecordKey::Meta,
         RecordKey::Policy,
@@ -193,6 +194,7 @@ pub(crate) fn keys(samples: &mut Samples) {
         RecordKey::Spec(JobId(300)),
         RecordKey::Job(JobId(301)),
         RecordKey::SubmitKey("alice".into(), "night-7".into()),
+        RecordKey::Trouble(NodeId(17)),
     ];
     let form = Form {
         encode: |key: &RecordKey| [key.table().name().as_bytes(), b"=", &key.bytes()].concat(),

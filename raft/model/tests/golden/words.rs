@@ -24,7 +24,7 @@ pub(crate) fn words(samples: &mut Samples) {
 
 fn of_jobs(samples: &mut Samples) {
     let all = variants!(Outcome: Succeeded, Failed, Cancelled, TimedOut, OutOfMemory,
-        ImageUnavailable, CannotStart, Infrastructure, NodeLost);
+        ImageUnavailable, CannotStart, Infrastructure, NodeLost, NotBegun);
     let outcomes = [
         Outcome::Succeeded,
         Outcome::Failed,
@@ -35,6 +35,7 @@ fn of_jobs(samples: &mut Samples) {
         Outcome::CannotStart,
         Outcome::Infrastructure,
         Outcome::NodeLost,
+        Outcome::NotBegun,
     ];
     samples.all(all, &outcomes, &form());
     let all = variants!(Program: Script, Argv);
@@ -67,12 +68,13 @@ fn of_nodes(samples: &mut Samples) {
     let all = variants!(HeadIntent: None, Learner, Voter);
     let intents = [HeadIntent::None, HeadIntent::Learner, HeadIntent::Voter];
     samples.all(all, &intents, &form());
-    let all = variants!(NodeHealth: Joined, Up, Suspect, Lost);
+    let all = variants!(NodeHealth: Joined, Up, Suspect, Lost, Unwell);
     let healths = [
         NodeHealth::Joined,
         NodeHealth::Up,
         NodeHealth::Suspect,
         NodeHealth::Lost,
+        NodeHealth::Unwell,
     ];
     samples.all(all, &healths, &form());
     let all = variants!(RuntimeKind: Docker, Process, Fake);

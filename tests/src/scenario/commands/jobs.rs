@@ -198,6 +198,7 @@ fn ending(world: &World, words: &mut Words) -> Result<Ending> {
         "cannot_start" => Outcome::CannotStart,
         "infrastructure" => Outcome::Infrastructure,
         "node_lost" => Outcome::NodeLost,
+        "not_begun" => Outcome::NotBegun,
         other => bail!("there is no outcome `{other}`"),
     };
     let exit = Exit {

@@ -63,6 +63,7 @@ impl World {
             Action::NoteRunning(started) => self.note_running(agent, attempt, started),
             Action::Watch => self.watch(agent, attempt, stop),
             Action::Conclude(conclusion) => self.conclude(agent, attempt, conclusion),
+            Action::Discard(conclusion) => self.discard(agent, attempt, conclusion),
             Action::CleanUp => self.clean_up(agent, attempt),
         }
     }
@@ -129,6 +130,9 @@ impl World {
     fn pause(&mut self, agent: usize, attempt: AttemptId) -> anyhow::Result<()> {
         let now = self.now;
         self.agents[agent].impaired_at = now;
+        if let Some(live) = &mut self.agents[agent].live {
+            live.doubted = true;
+        }
         if let Some(run) = self.run(agent, attempt) {
             run.failures = (run.failures + 1).min(10);
             run.not_before = now + (100 << run.failures).min(RETRY_LONGEST);
@@ -335,6 +339,20 @@ impl World {
         self.save(agent, attempt);
         self.publish(agent, attempt, News::Ended(ended));
         Ok(())
+    }
+
+    fn discard(
+        &mut self,
+        agent: usize,
+        attempt: AttemptId,
+        conclusion: Conclusion,
+    ) -> anyhow::Result<()> {
+        let (now, luck) = (self.now, self.luck(agent));
+        match self.agents[agent].engine.discard(now, luck, attempt) {
+            Ok(true) if !self.dies(agent) => self.conclude(agent, attempt, conclusion),
+            Ok(_) => Ok(()),
+            Err(_) => self.pause(agent, attempt),
+        }
     }
 
     fn clean_up(&mut self, agent: usize, attempt: AttemptId) -> anyhow::Result<()> {
