@@ -5,11 +5,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::{JobId, NodeId};
 use openraft::RaftSnapshotBuilder;
 use openraft::storage::RaftStateMachine;
+use tokio::sync::Semaphore;
 
 use super::super::stores::{
     Switch, append, apply, cancel, close, command, entries, entry, failures, files, flip, image,
@@ -26,19 +26,22 @@ use crate::types::SnapshotMeta;
 async fn a_snapshot_holds_exactly_what_it_says() {
     let dir = tempfile::tempdir().unwrap();
     let tables = open_tables(dir.path()).unwrap();
-    let (writing, stop) = (tables.clone(), Arc::new(AtomicBool::new(false)));
-    let stopped = stop.clone();
+    let (writing, turns) = (tables.clone(), Arc::new(Semaphore::new(0)));
+    let given = turns.clone();
     let writer = tokio::spawn(async move {
         for index in 0.. {
-            apply(&writing, entries(1, index, index)).await.unwrap();
-            if stopped.load(Ordering::Acquire) {
+            let Ok(turn) = given.acquire().await else {
                 return index;
-            }
+            };
+            turn.forget();
+            apply(&writing, entries(1, index, index)).await.unwrap();
         }
         unreachable!("it was stopped")
     });
     let mut seen = BTreeSet::new();
     while seen.len() < 8 {
+        // A state has room for so many users only, and copies may take long.
+        turns.add_permits(1_000);
         let built = tables.clone().build_snapshot().await.unwrap();
         let (meta, held) = content(built.snapshot.path());
         assert_eq!(meta, built.meta);
@@ -46,9 +49,9 @@ async fn a_snapshot_holds_exactly_what_it_says() {
         assert_eq!(held, (1..=last).collect::<Vec<_>>());
         seen.insert(last);
     }
-    stop.store(true, Ordering::Release);
-    let last = writer.await.unwrap();
-    assert!(seen.iter().all(|seen| *seen <= last), "{seen:?} of {last}");
+    turns.close();
+    let end = writer.await.unwrap();
+    assert!(seen.iter().all(|seen| *seen < end), "{seen:?} of {end}");
 }
 
 /// What a copy says, and which entries it holds.

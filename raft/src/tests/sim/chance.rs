@@ -1,13 +1,17 @@
-//! Chance from a seed: for the weather, and for everything below us that asks the system for it.
+//! Chance and time from a seed: for the weather, and for everything below us that asks the system
+//! for them.
 //!
 //! openraft's election times, the keys of hash maps, tokio's choice among ready branches and
 //! quinn's connection ids all begin with `getrandom`. This test program has its own: on a thread
 //! with a seed ([`sow`]) it answers from the seed, on every other one from the system. So nothing
-//! of theirs has to be built or called differently than in production.
+//! of theirs has to be built or called differently than in production. The time of the system is
+//! chance, too, for whoever looks at it while the simulation's stands still: on such a thread it
+//! only moves when it is looked at.
 
 #![allow(unsafe_code, reason = "a C function is replaced in this test program")]
 
 use std::cell::Cell;
+use std::ffi::{c_long, c_void};
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
@@ -91,6 +95,68 @@ unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, _flags: u32) -> i
         system.read_exact(bytes).unwrap();
     }
     length.cast_signed()
+}
+
+/// In place of the C library's, which takes a number and up to six more, for `ring`: it asks the
+/// kernel itself.
+///
+/// # Safety
+/// As syscall(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn syscall(
+    number: c_long,
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    f: usize,
+) -> c_long {
+    type Syscall = unsafe extern "C" fn(c_long, ...) -> c_long;
+    if number == nix::libc::SYS_getrandom && sown() {
+        // SAFETY: its arguments are those of the function.
+        return unsafe { getrandom(a as *mut u8, b, 0) } as c_long;
+    }
+    // SAFETY: the C library has it; the arguments are the caller's.
+    unsafe {
+        let real = nix::libc::dlsym(nix::libc::RTLD_NEXT, c"syscall".as_ptr());
+        std::mem::transmute::<*mut c_void, Syscall>(real)(number, a, b, c, d, e, f)
+    }
+}
+
+fn sown() -> bool {
+    matches!(SOWN.try_with(Cell::get), Ok(Some(_)))
+}
+
+/// How much later it is whenever a sown thread looks at the clock.
+const LOOK: i64 = 1_000;
+
+thread_local! {
+    /// What a sown thread's clocks show next, in ns since 1970 or since the machine was started.
+    static SHOWN: Cell<i64> = const { Cell::new(1_700_000_000_000_000_000) };
+}
+
+/// In place of the C library's, as [`getrandom`] is.
+///
+/// # Safety
+/// As clock_gettime(2): `time` can be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_gettime(
+    clock: nix::libc::clockid_t,
+    time: *mut nix::libc::timespec,
+) -> i32 {
+    if !sown() {
+        // SAFETY: the caller's own call.
+        let done = unsafe { nix::libc::syscall(nix::libc::SYS_clock_gettime, clock, time) };
+        return if done == 0 { 0 } else { -1 };
+    }
+    let shown = SHOWN.with(|shown| shown.replace(shown.get() + LOOK));
+    // SAFETY: the caller gives a place for one.
+    unsafe {
+        (*time).tv_sec = shown / 1_000_000_000;
+        (*time).tv_nsec = shown % 1_000_000_000;
+    }
+    0
 }
 
 #[test]

@@ -158,11 +158,15 @@ async fn observe(world: Arc<World>, node: u64, handle: Handle) {
         {
             let from = seen.map_or(0, |seen| seen + 1);
             let mut log = handle.log().clone();
-            let entries = match log.try_get_log_entries(from..=last.index).await {
+            let mut entries = match log.try_get_log_entries(from..=last.index).await {
                 Ok(entries) => entries,
                 // Its disk has stopped: it is as good as dead.
                 Err(_) => return,
             };
+            if entries.last().map(|entry| entry.log_id) != Some(last) {
+                // A snapshot took their place, and the log is about to forget them.
+                entries.clear();
+            }
             let whole = entries
                 .first()
                 .is_some_and(|entry| entry.log_id.index == from);
