@@ -45,8 +45,16 @@ part_quiet() {
         quiet::without_a_fault_nobody_is_elected_and_idle_changes_make_no_node_suspect \
         QUIET_SECONDS="${QUIET_SECONDS:-600}" CHANGES="${CHANGES:-100}"
 }
+part_overload() {
+    weather weather overload::overload_is_refused_in_bounded_memory_and_passes \
+        OVERLOAD_SECONDS="${OVERLOAD_SECONDS:-60}"
+}
 part_sim() {
     weather sim no_weather_breaks_a_promise_and_every_job_ends SEEDS="${SEEDS:-3000}"
+}
+part_heads() {
+    env SEEDS="${SEEDS:-1000}" cargo test --locked --package raft --lib -- --nocapture \
+        --exact tests::sim::no_weather_breaks_what_the_heads_promise
 }
 part_power() {
     weather power cuts::power_cuts_lose_nothing_that_was_acknowledged CUTS="${CUTS:-100}"
@@ -71,7 +79,7 @@ build_older() {
     echo "$target/debug"
 }
 
-PARTS=(kills pauses cuts wind quiet sim power upgrade)
+PARTS=(kills pauses cuts wind quiet overload sim heads power upgrade)
 
 if [ "${1:-}" = --list ]; then
     printf '%s\n' "${PARTS[@]}"

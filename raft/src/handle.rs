@@ -1,5 +1,6 @@
 //! One head's log: what the rest of the house holds in its hands.
 
+mod admission;
 mod propose;
 mod status;
 
@@ -17,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use admission::Admission;
 pub use status::{Member, RaftStatus, Role};
 
 use crate::config::Config;
@@ -48,8 +50,7 @@ struct Inner {
     peers: Arc<Peers>,
     status: watch::Sender<RaftStatus>,
     failed: watch::Sender<Option<RaftError>>,
-    proposals: Semaphore,
-    proposed_bytes: Semaphore,
+    admission: Admission,
     /// One snapshot is received at a time.
     receiving: Semaphore,
     cancel: CancellationToken,
@@ -93,8 +94,7 @@ impl Handle {
             tables,
             peers,
             failed,
-            proposals: Semaphore::new(limits::PROPOSALS_MAX),
-            proposed_bytes: Semaphore::new(limits::PROPOSED_BYTES_MAX),
+            admission: Admission::default(),
             receiving: Semaphore::new(1),
             cancel,
             tasks,

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-/// Commands that may wait for their outcome at the same time on one head.
+/// Commands that may wait for their outcome at the same time on one head, at the most.
 pub(crate) const PROPOSALS_MAX: usize = 8_192;
+/// Commands that may wait at the same time on a head, however slow it is.
+pub(crate) const PROPOSALS_MIN: usize = 256;
+/// How long the last of those that wait should wait; far below [`OUTCOME_WAIT`].
+pub(crate) const PROPOSAL_GOAL: Duration = Duration::from_secs(1);
 /// Bytes of one encoded command; far below a frame of the Raft channel.
 pub(crate) const COMMAND_BYTES_MAX: usize = 16 << 20;
 /// Bytes of encoded commands that may wait at the same time on one head.
@@ -65,6 +69,8 @@ pub(crate) const APPEND_STALL: Duration = Duration::from_secs(2);
 pub(crate) const LEADER_WAIT: Duration = Duration::from_secs(3);
 /// How long an accepted command may take before its outcome is called unknown.
 pub(crate) const OUTCOME_WAIT: Duration = Duration::from_secs(10);
+/// How long a question to a peer may wait for a stream of its own.
+pub(crate) const STREAM_WAIT: Duration = Duration::from_secs(3);
 /// How long a refused command waits before it is tried again.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// How long a barrier may take.

@@ -3,8 +3,10 @@
 //! A test makes a cluster and a [`load::Load`] over it, hurts the cluster, stops the load, and asks
 //! [`verdict::Verdict`] whether every promise was kept. Nothing here hurts anything.
 
+pub mod flood;
 pub mod history;
 pub mod load;
+pub mod memory;
 pub mod site;
 pub mod stalls;
 pub mod verdict;

@@ -115,16 +115,11 @@ impl Handle {
                 reply,
             });
         }
-        let inner = &self.0;
-        let _place = inner
-            .proposals
-            .try_acquire()
-            .map_err(|_| LogError::Overloaded)?;
-        let size = u32::try_from(command.len()).map_err(|_| LogError::Overloaded)?;
-        let bytes = inner.proposed_bytes.try_acquire_many(size);
-        let _bytes = bytes.map_err(|_| LogError::Overloaded)?;
+        let place = self.0.admission.enter(command.len());
+        let place = place.ok_or(LogError::Overloaded)?;
         let deadline = Instant::now() + limits::LEADER_WAIT;
         loop {
+            let began = Instant::now();
             let outcome = match self.way() {
                 Way::Here if !roomy => Proposed::Full,
                 Way::Here => self.write(command.clone()).await,
@@ -133,6 +128,7 @@ impl Handle {
             };
             match outcome {
                 Proposed::Applied { index, reply } => {
+                    place.done(began.elapsed());
                     return Ok(Applied {
                         index: LogIndex(index),
                         reply,
@@ -203,10 +199,15 @@ impl Handle {
                 };
             }
         }
-        let Ok(_place) = self.0.proposals.try_acquire() else {
+        let Some(place) = self.0.admission.enter(command.len()) else {
             return Proposed::Overloaded;
         };
-        self.write(command).await
+        let began = Instant::now();
+        let outcome = self.write(command).await;
+        if matches!(outcome, Proposed::Applied { .. }) {
+            place.done(began.elapsed());
+        }
+        outcome
     }
 
     async fn write(&self, command: Bytes) -> Proposed {

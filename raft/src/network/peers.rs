@@ -202,10 +202,10 @@ impl Peers {
         request: &Request,
         within: Duration,
     ) -> Result<T, AskError> {
-        let deadline = tokio::time::Instant::now() + within;
+        let sendable = tokio::time::Instant::now() + within.min(limits::STREAM_WAIT);
         let connection = self.connection(node, addr, within).await;
         let connection = connection.map_err(AskError::NotSent)?;
-        let open = tokio::time::timeout_at(deadline, connection.open()).await;
+        let open = tokio::time::timeout_at(sendable, connection.open()).await;
         let late = || NetError::Closed("no answer in time".into());
         let mut stream = match open {
             Ok(Ok(stream)) => stream,
@@ -219,7 +219,8 @@ impl Peers {
             let answer = stream.receiver.receive::<T>().await?;
             answer.ok_or_else(|| NetError::Closed("no answer".into()))
         };
-        match tokio::time::timeout_at(deadline, answer).await {
+        // Its own time: what was sent late would have none to be answered in.
+        match tokio::time::timeout(within, answer).await {
             Ok(answered) => answered.map_err(AskError::Lost),
             Err(_) => Err(AskError::Lost(late())),
         }

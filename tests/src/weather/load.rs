@@ -8,6 +8,7 @@
 mod job;
 mod read;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::client::Client;
 use crate::cluster::until;
 use crate::ledger::Submission;
+use crate::weather::Times;
 use crate::weather::history::Operation;
 
 /// Between two submissions.
@@ -59,6 +61,8 @@ pub struct Account {
     pub stale_reads: usize,
     /// Why a submission was put off last, and when.
     pub put_off: Option<(Instant, String)>,
+    /// Keys that were sent and not answered: their jobs may be there or not.
+    pub unanswered: BTreeSet<String>,
     /// What should never have been answered, or never was.
     pub failures: Vec<String>,
 }
@@ -149,6 +153,16 @@ impl Load {
                 let last = last.filter(|(at, why)| *at > after && why.contains(words));
                 last.map(|(_, why)| why.clone())
             }))
+        })
+    }
+
+    /// How long those submissions took that began in that span and are acknowledged by now.
+    pub fn took(&self, from: Instant, to: Instant) -> Times {
+        self.shared.note(|account| {
+            let begun = account.submissions.iter();
+            let begun = begun.filter(|s| s.invoked >= from && s.invoked < to);
+            let took = begun.filter_map(|s| Some(s.told?.at - s.invoked));
+            took.collect()
         })
     }
 

@@ -76,7 +76,7 @@ pub fn judge(
     let task = agree(client.clone());
     let jobs = runtime.block_on(async { runtime.spawn(task).await })??;
     let asked = ledger::by_id(&account.submissions)?;
-    promised(&asked, &jobs)?;
+    promised(&asked, &account.unanswered, &jobs)?;
     once_each(&asked, &jobs, &Ran::read(ledger)?, allowed)?;
     let reads = explained(account, &jobs, began)?;
     Ok(Verdict {
@@ -147,7 +147,11 @@ async fn agree(client: Client) -> anyhow::Result<Vec<Job>> {
 }
 
 /// Every job that was promised is there, no other is, and each ended as it had to.
-fn promised(asked: &BTreeMap<u64, &Submission>, jobs: &[Job]) -> anyhow::Result<()> {
+fn promised(
+    asked: &BTreeMap<u64, &Submission>,
+    unanswered: &BTreeSet<String>,
+    jobs: &[Job],
+) -> anyhow::Result<()> {
     let there: BTreeMap<u64, &Job> = jobs.iter().map(|job| (job.id, job)).collect();
     for (id, submission) in asked {
         let key = &submission.key;
@@ -163,9 +167,11 @@ fn promised(asked: &BTreeMap<u64, &Submission>, jobs: &[Job]) -> anyhow::Result<
         };
         ensure!(ended, "{submission:?} ended so: {job:?}");
     }
-    let mut others = there.keys().filter(|id| !asked.contains_key(id));
-    if let Some(id) = others.next() {
-        bail!("nobody was told of job {id}");
+    let mut perhaps = unanswered.clone();
+    for (id, job) in there.iter().filter(|(id, _)| !asked.contains_key(id)) {
+        // Once at most.
+        let known = perhaps.remove(&job.name);
+        ensure!(known, "nobody was told of job {id}, {}", job.name);
     }
     Ok(())
 }

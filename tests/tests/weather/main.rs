@@ -2,10 +2,12 @@
 //! submit without pause; afterwards every promise is looked at, one by one.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod readers;
 mod site;
 mod town;
 
 mod kills;
+mod overload;
 mod partitions;
 mod pauses;
 mod quiet;

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tests::client::Client;
 use tests::cluster::until;
+use tests::weather::flood::Flooded;
 use tests::weather::load::Load;
 pub(crate) use tests::weather::site::{say, say_times};
 use tests::weather::stalls::Stalls;
@@ -174,7 +175,14 @@ impl Site {
 
     /// Ends the load and judges what it was told; the town goes on without one.
     pub(crate) fn judge(&mut self, allowed: Allowed) -> anyhow::Result<()> {
-        let account = self.load.stop()?;
+        self.judge_with(allowed, Flooded::default())
+    }
+
+    /// The same where others submitted as well.
+    pub(crate) fn judge_with(&mut self, allowed: Allowed, others: Flooded) -> anyhow::Result<()> {
+        let mut account = self.load.stop()?;
+        account.submissions.extend(others.taken);
+        account.unanswered.extend(others.unanswered);
         let ledger = self.town.ledger();
         let (runtime, client, stalls) = (&self.runtime, &self.client, &self.stalls);
         let verdict = verdict::judge(runtime, client, &account, &ledger, stalls, allowed)?;

@@ -1,0 +1,118 @@
+//! Five times what the heads can take, while readers hold streams open and read nothing.
+//! `OVERLOAD_SECONDS` is how long.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use tests::cluster::until;
+use tests::weather::count;
+use tests::weather::flood::{self, Flooded};
+use tests::weather::memory::Memory;
+use tests::weather::verdict::Allowed;
+
+use crate::readers::Readers;
+use crate::site::{Site, open, say};
+use crate::town::HEADS;
+
+const OVERLOAD_SECONDS: usize = 8;
+/// How many times what is taken is offered.
+const TIMES: usize = 5;
+/// How long the capacity, and the latency before, is measured.
+const MEASURED: Duration = Duration::from_secs(2);
+/// So soon after the flood a second is as good as before.
+const BACK_WITHIN: usize = 5;
+/// As good as before: the p99 of a second, at most so many times that of before, or so much.
+const GOOD_TIMES: u32 = 2;
+const GOOD: Duration = Duration::from_millis(60);
+/// A head grows by so much at the most, streams included.
+const GROWTH_MAX: u64 = 256 << 20;
+/// More jobs than the load has under way by itself.
+const USUAL_LIVE: u64 = 500;
+
+#[test]
+fn overload_is_refused_in_bounded_memory_and_passes() -> anyhow::Result<()> {
+    let mut site = open()?;
+    site.before_fault()?;
+    let readers = Readers::open(&site)?;
+    let from = Instant::now();
+    // The measurement takes this long.
+    std::thread::sleep(MEASURED);
+    let before = site.load.took(from, Instant::now()).percentile(99);
+    let client = site.client();
+    let steady = site.ask(async move { flood::steady(client, "steady", MEASURED).await })?;
+    let rate = steady.taken_per_second() * TIMES;
+    let pids = HEADS.map(|head| site.town.pid(head));
+    let pids: Vec<u32> = pids.into_iter().collect::<anyhow::Result<_>>()?;
+    let memory = Memory::watch(&pids)?;
+    let length = Duration::from_secs(count("OVERLOAD_SECONDS", OVERLOAD_SECONDS)? as u64);
+    let client = site.client();
+    let flooded = site.ask(async move { flood::flood(client, "flood", rate, length).await })?;
+    let over = Instant::now();
+    let back = back(&site, over, before)?;
+    let growth = memory.growth();
+    say(&format!(
+        "overload: {} a second taken of waiting clients; {} a second offered for {:?}: {} taken, \
+         {} refused, {} unanswered; heads grew by {} MiB at most; p99 before {before:?}, as good \
+         again {back} s after",
+        steady.taken_per_second(),
+        flooded.offered_per_second(),
+        flooded.lasted,
+        flooded.taken.len(),
+        flooded.refused,
+        flooded.unanswered.len(),
+        growth >> 20
+    ));
+    polite(&flooded)?;
+    ensure!(growth <= GROWTH_MAX, "a head grew by {} MiB", growth >> 20);
+    until("the flood is worked off", || {
+        let client = site.client();
+        let live = site.ask(async move { client.live(0).await })?;
+        Ok((live <= USUAL_LIVE).then_some(()))
+    })?;
+    let mut others = steady.and(flooded);
+    others.taken.push(readers.writer.clone());
+    readers.resume(&site)?;
+    site.judge_with(Allowed::default(), others)
+}
+
+/// Whoever was turned away was told when to come back; and it was a flood.
+fn polite(flooded: &Flooded) -> anyhow::Result<()> {
+    ensure!(flooded.refused > 0, "nothing was refused: no overload");
+    ensure!(
+        flooded.rude == 0,
+        "{} refusals without Retry-After",
+        flooded.rude
+    );
+    // Connections may break in the crowd, but that is not the way to refuse.
+    let nothing = flooded.unanswered.len();
+    ensure!(
+        nothing * 100 <= flooded.offered,
+        "{nothing} of {} requests had no answer, the first: {:?}",
+        flooded.offered,
+        flooded.first_nothing
+    );
+    Ok(())
+}
+
+/// The number of the first second after the flood that is as good as before.
+fn back(site: &Site, over: Instant, before: Duration) -> anyhow::Result<usize> {
+    let good = (before * GOOD_TIMES).max(GOOD);
+    let second = Duration::from_secs(1);
+    let mut took = Vec::new();
+    for number in 1..=BACK_WITHIN * 3 {
+        let end = over + second * u32::try_from(number)?;
+        std::thread::sleep(end.saturating_duration_since(Instant::now()));
+        // Those that are not answered yet would be missed: the next answer is waited for.
+        site.load.next_told(end)?;
+        let p99 = site.load.took(end - second, end).percentile(99);
+        took.push(p99);
+        if p99 <= good {
+            ensure!(
+                number <= BACK_WITHIN || !site.stalls.calm(),
+                "as good as before ({good:?}) only after {number} s: {took:?}"
+            );
+            return Ok(number);
+        }
+    }
+    Err(anyhow::anyhow!("{took:?}")).with_context(|| format!("not as good as before: {good:?}"))
+}
