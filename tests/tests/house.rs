@@ -34,7 +34,8 @@ const DOORS: [(&[&str], &[&str]); 12] = [
     ),
     (&["utoipa"], &["api", "api-types"]),
     (&["bollard", "cgroups-rs", "redb"], &["agent"]),
-    (&["nix"], &["agent", "tests"]),
+    // In `raft` its tests only.
+    (&["nix"], &["agent", "raft", "tests"]),
     (&["clap"], &["ctl", "agent", "xtask"]),
     (
         &[
