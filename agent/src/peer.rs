@@ -6,12 +6,12 @@
 
 mod agent;
 pub(crate) mod choice;
+mod desk;
 pub mod room;
 
 pub(crate) use agent::machine_memory;
 
 use std::future::Future;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,6 @@ use crate::birth;
 use crate::config::Config;
 use crate::error::AgentError;
 use crate::failpoint;
-use crate::host::PeerHost;
 use crate::identity::{self, DataDir, NodeFile};
 use crate::leader::Leader;
 use crate::sessions::Sessions;
@@ -95,7 +94,7 @@ async fn serve_node(
             dir.log(),
             head.raft.clone(),
         ));
-        tasks.spawn(serve_api(&config, &identity, &head, api_ends)?);
+        tasks.spawn(desk::serve(&config, &identity, &head, api_ends)?);
         Some(head)
     } else {
         None
@@ -222,28 +221,4 @@ async fn serve(head: Arc<Head>, connection: Connection) {
             }
         }
     }
-}
-
-fn serve_api(
-    config: &Config,
-    identity: &net::Identity,
-    head: &Head,
-    mut ends: watch::Receiver<bool>,
-) -> Result<impl Future<Output = ()> + Send + use<>, AgentError> {
-    let addr = config.node.api_listen;
-    let listener = TcpListener::bind(addr).map_err(AgentError::io(format!("listen on {addr}")))?;
-    let tls = net::tls::https_config(identity)?;
-    let host = PeerHost::new(head.raft.clone(), head.sessions.clone(), &head.ca);
-    let serving = ends.clone();
-    let shutdown = async move {
-        // The sender lives until the node has ended.
-        let _ = ends.wait_for(|ends| *ends).await;
-    };
-    Ok(async move {
-        // Whoever ends the API waits for this to go.
-        let _serving = serving;
-        if let Err(error) = api::serve(listener, tls, Arc::new(host), shutdown).await {
-            tracing::error!(%error, "the REST API ended");
-        }
-    })
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod propose;
 mod status;
+mod unheard;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -105,6 +106,12 @@ impl Handle {
             handle.0.raft.metrics(),
             handle.0.status.clone(),
             handle.0.failed.clone(),
+            handle.0.cancel.clone(),
+        ));
+        handle.0.tasks.spawn(unheard::watch(
+            handle.0.raft.metrics(),
+            handle.0.config.election_max,
+            handle.0.peers.clone(),
             handle.0.cancel.clone(),
         ));
         let (peers, status) = (handle.0.peers.clone(), handle.status_changes());

@@ -65,6 +65,8 @@ pub(crate) const KEEP_EVERY: Duration = Duration::from_millis(500);
 /// How long a stream of appended entries may be without an answer that is due.
 pub(crate) const APPEND_STALL: Duration = Duration::from_secs(2);
 
+/// Times the longest election after which a leader that no quorum answers gives up.
+pub(crate) const UNHEARD_ELECTIONS: u32 = 2;
 /// How long a command waits for a leader before it is refused.
 pub(crate) const LEADER_WAIT: Duration = Duration::from_secs(3);
 /// How long an accepted command may take before its outcome is called unknown.

@@ -161,7 +161,7 @@ impl Client {
             .send();
         let answer = match sent.await {
             Ok(answer) => answer,
-            Err(error) => return Offered::Nothing(format!("{error:#}")),
+            Err(error) => return Offered::Nothing(format!("{:#}", anyhow::Error::from(error))),
         };
         let status = answer.status();
         if status == 429 || status == 503 {

@@ -16,8 +16,9 @@ use crate::resource::Resources;
 use crate::spec::OnLost;
 use crate::state::State;
 
-/// Up to this many live jobs a debug build checks the whole state after every entry.
-pub const CHECK_JOBS_MAX: usize = 256;
+/// Up to this many live jobs and remembered keys of submissions a debug build checks the whole
+/// state after every entry.
+pub const CHECK_RECORDS_MAX: usize = 256;
 
 impl State {
     /// Checks every invariant.
@@ -33,7 +34,7 @@ impl State {
 
     #[cfg(debug_assertions)]
     pub(crate) fn check_small(&self) {
-        if self.live_jobs() <= CHECK_JOBS_MAX {
+        if self.live_jobs() + self.submit_keys.size() <= CHECK_RECORDS_MAX {
             let found = self.check();
             assert!(found.is_ok(), "invariant violated: {found:?}");
         }

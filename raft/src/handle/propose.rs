@@ -15,7 +15,8 @@ use openraft::errors::{ClientWriteError, RaftError as Refused};
 use openraft::{ReadPolicy, async_runtime::WatchReceiver};
 use tokio::time::Instant;
 
-use super::{Handle, encoded};
+use super::unheard::is_unheard;
+use super::{Handle, Metrics, encoded};
 use crate::limits;
 use crate::network::message::{Proposed, ReadIndex, Request};
 use crate::network::peers::{AskError, Urgency};
@@ -169,6 +170,8 @@ impl Handle {
         let metrics = self.0.raft.metrics();
         let metrics = metrics.borrow_watched();
         match metrics.current_leader {
+            // Nothing could come of it here.
+            Some(leader) if leader == self.me().0 && self.is_unheard(&metrics) => Way::Nobody,
             Some(leader) if leader == self.me().0 => Way::Here,
             Some(node) => match metrics.membership_config.membership().get_node(&node) {
                 Some(at) => Way::To {
@@ -179,6 +182,10 @@ impl Handle {
             },
             None => Way::Nobody,
         }
+    }
+
+    fn is_unheard(&self, metrics: &Metrics) -> bool {
+        is_unheard(metrics, self.0.config.election_max)
     }
 
     /// A command that another head has forwarded; it is not forwarded again.

@@ -13,7 +13,7 @@ use super::{Handle, Metrics};
 use crate::error::RaftError;
 use crate::types::TypeConfig;
 
-type MetricsReceiver = openraft::alias::WatchReceiverOf<TypeConfig, Metrics>;
+pub(super) type MetricsReceiver = openraft::alias::WatchReceiverOf<TypeConfig, Metrics>;
 
 /// What a head is at the moment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -120,7 +120,7 @@ impl Handle {
 
 /// How long ago a quorum answered. A leader that is the only voter is its own quorum, and hears
 /// nobody while nothing is proposed.
-fn quorum_age(metrics: &Metrics) -> Option<Duration> {
+pub(super) fn quorum_age(metrics: &Metrics) -> Option<Duration> {
     let alone = metrics.membership_config.voter_ids().eq([metrics.id]);
     if alone && metrics.state == ServerState::Leader {
         return Some(Duration::ZERO);

@@ -42,6 +42,8 @@ pub(crate) struct Peers {
     links: Mutex<BTreeMap<u64, Link>>,
     failed: watch::Sender<Option<RaftError>>,
     tasks: TaskTracker,
+    /// Where the log runs: connections belong there, whoever asked for them.
+    home: tokio::runtime::Handle,
     cancel: CancellationToken,
 }
 
@@ -68,6 +70,7 @@ impl Peers {
             links,
             failed,
             tasks,
+            home: tokio::runtime::Handle::current(),
             cancel,
         })
     }
@@ -136,7 +139,7 @@ impl Peers {
         let (tell, dialling) = watch::channel(None);
         links.insert(node, Link::Dialling(dialling.clone()));
         let (peers, addr) = (self.clone(), addr.to_owned());
-        self.tasks.spawn(async move {
+        let dial = async move {
             let dialled = tokio::select! {
                 dialled = tokio::time::timeout(limits::DIAL_MAX, peers.dial(node, &addr)) => {
                     let late = || NetError::Unreachable { addr, why: "no answer".into() };
@@ -148,7 +151,8 @@ impl Peers {
                 peers.lock().insert(node, Link::Open(connection.clone()));
             }
             tell.send_replace(Some(dialled));
-        });
+        };
+        self.tasks.spawn_on(dial, &self.home);
         Link::Dialling(dialling)
     }
 
@@ -230,11 +234,16 @@ impl Peers {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the calls that go on, and forgets the connections.
+    /// Forgets the connections.
     pub(crate) fn close(&self) {
+        self.hang_up("shutting down");
+    }
+
+    /// Ends the connections; whoever needs one calls again.
+    pub(crate) fn hang_up(&self, why: &str) {
         for link in std::mem::take(&mut *self.lock()).into_values() {
             match link {
-                Link::Open(connection) => connection.close("shutting down"),
+                Link::Open(connection) => connection.close(why),
                 Link::Dialling(_) => {}
             }
         }

@@ -15,7 +15,7 @@ use crate::ledger::{Submission, Told};
 /// Pools of connections; each bears 128 requests at a time for each head.
 const POOLS: usize = 24;
 /// Requests that may be under way at the same time.
-const UNDER_WAY_MAX: usize = 12_000;
+const UNDER_WAY_MAX: usize = 6_000;
 /// Requests under way while the capacity is measured.
 const STEADY: usize = 96;
 /// Between two bursts.

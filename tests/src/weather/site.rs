@@ -11,9 +11,10 @@ use tokio::runtime::Runtime;
 use crate::client::Client;
 use crate::cluster::until;
 use crate::weather::Times;
+use crate::weather::flood::Flooded;
 use crate::weather::load::{Account, Load};
 use crate::weather::stalls::Stalls;
-use crate::weather::verdict::{self, Allowed};
+use crate::weather::verdict::{self, Allowed, Verdict};
 
 /// What is waited for on a busy machine instead of a bound in time.
 const BUSY: Duration = Duration::from_secs(30);
@@ -158,6 +159,20 @@ impl<C> Site<C> {
         judge.judge(allowed)
     }
 
+    /// Ends the load and judges what it and others were told; the cluster goes on.
+    ///
+    /// # Errors
+    /// The first promise that was broken.
+    pub fn judge_with(&mut self, allowed: Allowed, others: Flooded) -> anyhow::Result<()> {
+        let mut account = self.load.stop()?;
+        account.submissions.extend(others.taken);
+        account.unanswered.extend(others.unanswered);
+        let (runtime, client, stalls) = (&self.runtime, &self.client, &self.stalls);
+        let verdict = verdict::judge(runtime, client, &account, &self.ledger, stalls, allowed)?;
+        say_verdict(&verdict, stalls, self.slow);
+        Ok(())
+    }
+
     /// Ends the load; the cluster is judged later.
     ///
     /// # Errors
@@ -218,14 +233,17 @@ impl Judge {
             &self.stalls,
             allowed,
         )?;
-        say(&format!("{verdict:?}"));
-        let slow = self.slow;
-        say(&format!(
-            "{}; {slow} faults under less than 50 submissions a second",
-            self.stalls.say()
-        ));
+        say_verdict(&verdict, &self.stalls, self.slow);
         Ok(())
     }
+}
+
+fn say_verdict(verdict: &Verdict, stalls: &Stalls, slow: usize) {
+    say(&format!("{verdict:?}"));
+    say(&format!(
+        "{}; {slow} faults under less than 50 submissions a second",
+        stalls.say()
+    ));
 }
 
 /// A bound in time, asked of a calm machine; a busy one only has to come to an end.

@@ -48,7 +48,7 @@ fn kill_leader(site: &mut Site) -> anyhow::Result<Duration> {
     let struck = Instant::now();
     site.end(leader, Signal::SIGKILL)?;
     let back = site.back_after(struck)?;
-    site.town.start(leader)?;
+    site.cluster.start(leader)?;
     site.caught_up(leader)?;
     Ok(back)
 }
@@ -61,7 +61,7 @@ fn end_leader(site: &mut Site) -> anyhow::Result<Duration> {
     site.end(leader, Signal::SIGTERM)?;
     site.load.next_told(Instant::now() + AFTERWARDS)?;
     let silence = site.load.longest_silence(told, Instant::now());
-    site.town.start(leader)?;
+    site.cluster.start(leader)?;
     site.caught_up(leader)?;
     Ok(silence)
 }

@@ -38,7 +38,7 @@ fn heads_that_stand_still_and_agents_that_die_lose_nothing() -> anyhow::Result<(
         site.before_fault()?;
         let agent = AGENTS[number % AGENTS.len()];
         site.end(agent, Signal::SIGKILL)?;
-        site.town.start(agent)?;
+        site.cluster.start(agent)?;
         site.worked(WORK)?;
     }
     site.judge(Allowed { unnoted: kills })
@@ -77,9 +77,9 @@ fn pause(
     } else {
         other.context("another head")?
     };
-    site.town.signal(head, Signal::SIGSTOP)?;
+    site.cluster.signal(head, Signal::SIGSTOP)?;
     // The length of the pause is the fault itself.
     std::thread::sleep(length);
-    site.town.signal(head, Signal::SIGCONT)?;
+    site.cluster.signal(head, Signal::SIGCONT)?;
     site.caught_up(head)
 }

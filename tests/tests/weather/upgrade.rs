@@ -52,8 +52,8 @@ fn replace(site: &mut Site, machine: u8, program: &Path) -> anyhow::Result<Durat
     site.before_fault()?;
     let told = Instant::now();
     site.end(machine, Signal::SIGTERM)?;
-    site.town.install(machine, program);
-    site.town.start(machine)?;
+    site.cluster.install(machine, program);
+    site.cluster.start(machine)?;
     if HEADS.contains(&machine) {
         site.caught_up(machine)?;
     } else {

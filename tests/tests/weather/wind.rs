@@ -41,7 +41,7 @@ fn bad_lines_lose_nothing() -> anyhow::Result<()> {
     for (lost, doubled, delay, spread) in GUSTS {
         site.before_fault()?;
         let (before, force) = (
-            wind(&site.town.wind)?.did(),
+            wind(&site.cluster.wind)?.did(),
             Force {
                 lost,
                 doubled,
@@ -50,19 +50,19 @@ fn bad_lines_lose_nothing() -> anyhow::Result<()> {
             },
         );
         let began = Instant::now();
-        wind(&site.town.wind)?.blow(force);
+        wind(&site.cluster.wind)?.blow(force);
         let served = site.back_after(began);
         // The length of the gust is the fault itself.
         std::thread::sleep(gust.saturating_sub(began.elapsed()));
         let (last, standing) = (Instant::now(), site.standing());
         let also = site.load.next_told(last).context(standing);
-        wind(&site.town.wind)?.blow(Force::default());
+        wind(&site.cluster.wind)?.blow(Force::default());
         back.push(served.with_context(|| format!("in {force:?}"))?);
         back.push(
             also.with_context(|| format!("in {force:?}"))?
                 .duration_since(last),
         );
-        blew(force, before, wind(&site.town.wind)?.did())?;
+        blew(force, before, wind(&site.cluster.wind)?.did())?;
     }
     say_times("bad lines -> next acknowledged submission", &back);
     site.within("service on bad lines", back.percentile(99), SERVED_WITHIN)?;

@@ -1,0 +1,68 @@
+//! The REST API of a head, on threads of its own: however much users ask, the log's heartbeats do
+//! not wait behind them.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+use super::Head;
+use crate::config::Config;
+use crate::error::AgentError;
+use crate::host::PeerHost;
+
+/// Threads that serve users.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start() -> std::io::Result<Threads> {
+        let threads = Builder::new_multi_thread()
+            .thread_name("api")
+            .enable_all()
+            .build()?;
+        Ok(Threads(Some(threads)))
+    }
+}
+
+impl Drop for Threads {
+    /// What still goes on there ends with the process.
+    fn drop(&mut self) {
+        if let Some(threads) = self.0.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+/// Listens, and serves until told to end.
+pub(super) fn serve(
+    config: &Config,
+    identity: &net::Identity,
+    head: &Head,
+    mut ends: watch::Receiver<bool>,
+) -> Result<impl Future<Output = ()> + Send + use<>, AgentError> {
+    let addr = config.node.api_listen;
+    let listener = TcpListener::bind(addr).map_err(AgentError::io(format!("listen on {addr}")))?;
+    let tls = net::tls::https_config(identity)?;
+    let host = PeerHost::new(head.raft.clone(), head.sessions.clone(), &head.ca);
+    let threads = Threads::start().map_err(AgentError::io("start the threads of the REST API"))?;
+    let serving = ends.clone();
+    let shutdown = async move {
+        // The sender lives until the node has ended.
+        let _ = ends.wait_for(|ends| *ends).await;
+    };
+    Ok(async move {
+        // Whoever ends the API waits for this to go.
+        let _serving = serving;
+        let api = api::serve(listener, tls, Arc::new(host), shutdown);
+        let served = match &threads.0 {
+            Some(threads) => threads.spawn(api).await,
+            None => return,
+        };
+        match served {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the REST API ended"),
+            Err(error) => tracing::error!(%error, "the REST API failed"),
+        }
+    })
+}
