@@ -3,6 +3,8 @@
 
 #[path = "../../model/tests/golden/book.rs"]
 mod book;
+#[path = "golden/frame.rs"]
+mod frame;
 #[path = "../../model/tests/golden/parts.rs"]
 #[allow(
     dead_code,
@@ -12,35 +14,15 @@ mod parts;
 
 use std::path::PathBuf;
 
-use book::{Form, Samples, variants};
+use book::{Samples, variants};
+use frame::form;
 use model::assignment::News;
 use model::{ClusterId, NodeId};
-use net::codec::{self, Decoder, VERSION};
+use net::codec::VERSION;
 use net::message::{
     Alive, HeadAddr, Hello, JoinAnswer, JoinCall, Lead, Opening, Order, OutputAnswer, OutputCall,
     OutputStart, OutputStream, ToAgent, ToHead, UsageAnswer, Welcome,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-const FRAME_MAX: usize = 1 << 20;
-
-/// As a message lies in a stream: a whole frame.
-fn form<T: Serialize + DeserializeOwned>() -> Form<T> {
-    Form {
-        encode: |message| {
-            let body = codec::encode(message).unwrap();
-            codec::frame(&body, FRAME_MAX).unwrap().to_vec()
-        },
-        decode: |bytes| {
-            let mut decoder = Decoder::new(FRAME_MAX);
-            decoder.push(bytes);
-            let body = decoder.next_frame().map_err(|why| why.to_string())?;
-            let body = body.ok_or("no whole frame")?;
-            codec::decode(&body).map_err(|why| why.to_string())
-        },
-    }
-}
 
 #[test]
 fn golden_messages_are_written_as_ever() {

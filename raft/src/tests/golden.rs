@@ -2,6 +2,8 @@
 
 #[path = "../../model/tests/golden/book.rs"]
 mod book;
+#[path = "../../net/tests/golden/frame.rs"]
+mod frame;
 mod messages;
 mod snapshot;
 

@@ -2,39 +2,19 @@
 
 use bytes::Bytes;
 use model::Reply;
-use net::codec::{self, Decoder, VERSION};
+use net::codec::VERSION;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError,
     StreamAppendResult, TransferLeaderError, TransferLeaderRequest, TransferLeaderResponse,
     VoteRequest, VoteResponse,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::book::{Form, Samples, variants};
+use super::book::{Samples, variants};
+use super::frame::form;
 use super::{entries, golden, log_id, membership};
 use crate::network::message::{Hello, Proposed, ReadIndex, Request, Welcome};
 use crate::snapshot::transfer::{Chunk, FileInfo};
 use crate::types::{Blob, SnapshotMeta, StoredMembership, TypeConfig, Vote};
-
-const FRAME_MAX: usize = 1 << 20;
-
-/// As a message lies in a stream: a whole frame.
-fn form<T: Serialize + DeserializeOwned>() -> Form<T> {
-    Form {
-        encode: |message| {
-            let body = codec::encode(message).unwrap();
-            codec::frame(&body, FRAME_MAX).unwrap().to_vec()
-        },
-        decode: |bytes| {
-            let mut decoder = Decoder::new(FRAME_MAX);
-            decoder.push(bytes);
-            let body = decoder.next_frame().map_err(|why| why.to_string())?;
-            let body = body.ok_or("no whole frame")?;
-            codec::decode(&body).map_err(|why| why.to_string())
-        },
-    }
-}
 
 fn vote() -> Vote {
     Vote::new_committed(7, 17)
