@@ -21,7 +21,7 @@ const ANY_MS: u64 = 400;
 const OFTEN: u64 = 150;
 /// How many entries behind a head gets a snapshot instead of them; see [`super::grid`].
 const FAR_BEHIND: u64 = 400;
-/// Entries that a head without the others writes; the first of them are on its disk by then.
+/// Entries that a head without the others writes; the first of them is on its disk by then.
 const ALONE: u64 = 8;
 
 /// When the power fails.
@@ -188,7 +188,11 @@ fn write_what_nobody_has(site: &mut Site<Grid>, head: &str) -> anyhow::Result<()
     let at = site.client().head(head)?;
     let had = status(site, at)?.last_log;
     until("it writes what nobody else has", || {
-        Ok((status(site, at)?.last_log >= had + ALONE).then_some(()))
+        let now = status(site, at)?;
+        // All of them may have come at once, so that the first sync is still under way.
+        let own = now.members.iter().find(|member| member.name == head);
+        let synced = own.and_then(|own| own.matched).is_some_and(|at| at > had);
+        Ok((synced && now.last_log >= had + ALONE).then_some(()))
     })?;
     site.cluster.cluster.kill(head)?;
     let away = std::time::Instant::now();
