@@ -43,7 +43,7 @@ impl DockerRuntime {
             clock.allow("import", named("import", made)).await?;
         }
         let made = engine.create(&name, body(config));
-        clock.allow("create", named("create", made)).await?;
+        Box::pin(clock.allow("create", named("create", made))).await?;
         let started = engine.start(&name);
         clock.allow("start", named("start", started)).await?;
         clock.allow("wait", self.until_over(&name)).await?;

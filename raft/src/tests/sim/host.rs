@@ -20,7 +20,7 @@ const COMPARED_EVERY: u64 = 16;
 
 /// What is asked at a head's door. Whoever asks may be gone when the answer comes.
 pub(super) enum Ask {
-    Propose(Command, oneshot::Sender<Result<Applied, LogError>>),
+    Propose(Box<Command>, oneshot::Sender<Result<Applied, LogError>>),
     /// A linearizable read: up to which entry it promises, and what it read.
     Read(oneshot::Sender<Result<Read, LogError>>),
     Initialise(oneshot::Sender<Result<(), RaftError>>),
@@ -103,7 +103,7 @@ async fn answer(mut asked: mpsc::UnboundedReceiver<Ask>, handle: &Handle) {
 
 async fn answer_one(ask: Ask, handle: &Handle) {
     match ask {
-        Ask::Propose(command, to) => drop(to.send(handle.propose(command).await)),
+        Ask::Propose(command, to) => drop(to.send(handle.propose(*command).await)),
         Ask::Read(to) => drop(to.send(read(handle).await)),
         Ask::Initialise(to) => {
             let own = addr(handle.me().0).to_string();

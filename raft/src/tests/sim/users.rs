@@ -117,7 +117,7 @@ impl Client {
         for attempt in 0.. {
             let floor = self.world.oracle.lock().unwrap().last_told();
             let asked = command.clone();
-            let answer = self.ask(|to| Ask::Propose(asked, to)).await;
+            let answer = self.ask(|to| Ask::Propose(Box::new(asked), to)).await;
             match answer {
                 Some((head, Ok(Applied { index, reply }))) => {
                     let (client, index) = (self.number, index.0);
@@ -208,7 +208,9 @@ pub(super) async fn found(world: Arc<World>) {
     assert_eq!(made, Some(Ok(())));
     let init = stores::init();
     let asked = init.clone();
-    let done = world.ask(1, patience, |to| Ask::Propose(asked, to)).await;
+    let done = world
+        .ask(1, patience, |to| Ask::Propose(Box::new(asked), to))
+        .await;
     let Some(Ok(Applied { index, reply })) = done else {
         panic!("the cluster is not made: {done:?}");
     };
