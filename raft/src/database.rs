@@ -189,8 +189,15 @@ pub(crate) fn storage(path: &Path, error: impl std::fmt::Display) -> RaftError {
     }
 }
 
+/// What failed on the disk is not tried again in the background: a head whose disk fails ends, and
+/// would wait a second for each try.
+const NO_SECOND_TRY: &str = "max_bgerror_resume_count=0";
+
 fn options(kind: Kind) -> Options {
-    let mut options = Options::default();
+    let mut plain = Options::default();
+    let mut options = plain
+        .get_options_from_string(NO_SECOND_TRY)
+        .unwrap_or(plain);
     options.create_if_missing(true);
     options.set_write_buffer_size(match kind {
         Kind::Log | Kind::Tables | Kind::Inspect => MEMTABLE_BYTES,

@@ -64,6 +64,8 @@ pub enum Offered {
     Taken(Submitted),
     /// Not now: status, and the seconds of `Retry-After`.
     Later(u16, Option<u64>),
+    /// There was no connection to send it over.
+    Unsent,
     /// No answer, or one that says neither.
     Nothing(String),
 }
@@ -161,6 +163,7 @@ impl Client {
             .send();
         let answer = match sent.await {
             Ok(answer) => answer,
+            Err(error) if error.is_connect() => return Offered::Unsent,
             Err(error) => return Offered::Nothing(format!("{:#}", anyhow::Error::from(error))),
         };
         let status = answer.status();

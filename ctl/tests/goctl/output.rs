@@ -171,14 +171,20 @@ fn machines_are_listed_with_what_is_held_and_what_is_there() {
             "node-3",
             json!({"role": "agent", "intent": "none", "drain": "new fans"})
         ),
+        node(
+            4,
+            "node-4",
+            json!({"role": "agent", "intent": "none", "health": "unwell", "trouble": "no runc"})
+        ),
     ]);
     let head = Head::new(move |_, _| Answer::json(200, &json!({ "items": items })));
     let home = Home::with_heads(&[&head.url()]);
     let expected = "\
-NODE    STATE    ROLE           CPU    MEM  JOBS  RUNTIME  DRAINED
+NODE    STATE    ROLE           CPU    MEM  JOBS  RUNTIME  TROUBLE  DRAINED
 head-1  UP       head*            -      -     1  -
 head-2  SUSPECT  head (learns)  0.5/4  1G/8G     1  docker
-node-3  DRAINED  agent          0.5/4  1G/8G     1  docker   new fans
+node-3  DRAINED  agent          0.5/4  1G/8G     1  docker            new fans
+node-4  UNWELL   agent          0.5/4  1G/8G     1  docker   no runc
 ";
     let words = |text: &str| {
         text.lines()

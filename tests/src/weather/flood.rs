@@ -32,6 +32,8 @@ pub struct Flooded {
     pub refused: usize,
     /// Of those, without a usable `Retry-After`.
     pub rude: usize,
+    /// Requests for which there was no connection.
+    pub unsent: usize,
     /// Keys of requests that had no such answer.
     pub unanswered: BTreeSet<String>,
     /// The first such answer.
@@ -62,6 +64,7 @@ impl Flooded {
                 self.rude += usize::from(after.is_none_or(|seconds| seconds == 0));
                 // Refused: nothing was done. The verdict finds the job if that is not so.
             }
+            Offered::Unsent => self.unsent += 1,
             Offered::Nothing(why) => {
                 self.unanswered.insert(key);
                 self.first_nothing.get_or_insert(why);
@@ -76,6 +79,7 @@ impl Flooded {
         self.taken.extend(other.taken);
         self.refused += other.refused;
         self.rude += other.rude;
+        self.unsent += other.unsent;
         self.unanswered.extend(other.unanswered);
         self.first_nothing = self.first_nothing.or(other.first_nothing);
         self.lasted += other.lasted;

@@ -40,6 +40,8 @@ pub(crate) struct Setting {
     pub(crate) wind: Option<u64>,
     /// What all machines run; the program under test if none is named.
     pub(crate) program: Option<PathBuf>,
+    /// See [`Town`].
+    pub(crate) leisure: u8,
 }
 
 /// A town under load.
@@ -54,7 +56,7 @@ impl Setting {
         let dir = tempfile::Builder::new()
             .prefix("godocker-town-")
             .tempdir()?;
-        let mut town = Town::lay(dir.path(), self.wind, self.program)?;
+        let mut town = Town::lay(dir.path(), self.wind, self.program, self.leisure)?;
         let runtime = Arc::new(town.net.outside()?);
         let client = town.found(&runtime)?;
         say(&format!("the town was there after {:?}", began.elapsed()));

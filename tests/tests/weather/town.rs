@@ -40,6 +40,8 @@ pub(crate) struct Town {
     dir: PathBuf,
     /// What each machine runs, where it is not the program under test.
     programs: BTreeMap<u8, PathBuf>,
+    /// How far the machines stand back behind whoever asks something of them, as nice(1) says.
+    leisure: u8,
 }
 
 impl Drop for Town {
@@ -69,6 +71,7 @@ impl Town {
         dir: &Path,
         windy: Option<u64>,
         program: Option<PathBuf>,
+        leisure: u8,
     ) -> anyhow::Result<Town> {
         let net = Net::lay(7)?;
         let wind = windy.map(|seed| Wind::over(&net, &HEADS, seed));
@@ -80,6 +83,7 @@ impl Town {
             net,
             dir: dir.into(),
             programs: programs.unwrap_or_default(),
+            leisure,
         })
     }
 
@@ -169,7 +173,14 @@ impl Town {
             Some(program) => program.clone(),
             None => binary("goagent")?,
         };
-        let mut command = self.net.command(machine, &program);
+        let mut command = match self.leisure {
+            0 => self.net.command(machine, &program),
+            nice => {
+                let mut command = self.net.command(machine, Path::new("nice"));
+                command.args(["-n", &nice.to_string()]).arg(&program);
+                command
+            }
+        };
         command.arg("--config").arg(self.config(machine)?);
         command.stdin(Stdio::null());
         Ok(command)
