@@ -169,7 +169,8 @@ async fn a_permission_to_join_is_made_listed_and_taken_back() {
         made["token"].as_str().unwrap(),
         made["id"].as_str().unwrap(),
     );
-    let secret = text.split('-').nth(2).unwrap();
+    // It may have the separator in it.
+    let secret = text.splitn(3, '-').nth(2).unwrap();
     assert!(
         !bench.log.everything().contains(secret),
         "only a digest is kept"

@@ -29,6 +29,18 @@ impl End {
     }
 }
 
+/// Takes too much memory in a part of its own, and goes on. The kernel is told whom to end: now and
+/// then it would choose the whole.
+macro_rules! eats {
+    ($then:literal) => {
+        concat!(
+            "head -c 200m /dev/zero | (echo 1000 >/proc/self/oom_score_adj; exec tail) \
+             >/dev/null; ",
+            $then
+        )
+    };
+}
+
 fn ends() -> Vec<End> {
     let argv = |argv: &'static [&'static str], state, code| End {
         program: Program::Argv(argv),
@@ -70,20 +82,12 @@ fn ends() -> Vec<End> {
         End {
             args: &["--mem", "16M"],
             oom_killed: true,
-            ..End::of(
-                "head -c 200m /dev/zero | tail >/dev/null; exit 3",
-                "out_of_memory",
-                3,
-            )
+            ..End::of(eats!("exit 3"), "out_of_memory", 3)
         },
         End {
             args: &["--mem", "16M"],
             oom_killed: true,
-            ..End::of(
-                "head -c 200m /dev/zero | tail >/dev/null; exit 0",
-                "succeeded",
-                0,
-            )
+            ..End::of(eats!("exit 0"), "succeeded", 0)
         },
     ]
 }
