@@ -222,3 +222,12 @@ fn options(kind: Kind) -> Options {
     }
     options
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn rocksdb_knows_the_option_that_is_given_by_name() {
+        let mut plain = super::Options::default();
+        assert!(plain.get_options_from_string(super::NO_SECOND_TRY).is_ok());
+    }
+}

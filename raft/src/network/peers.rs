@@ -197,7 +197,7 @@ impl Peers {
         }
     }
 
-    /// Asks one question, within a time.
+    /// Asks one question; it is answered within a time from when it is sent.
     pub(crate) async fn ask<T: DeserializeOwned>(
         self: &Arc<Self>,
         node: u64,
