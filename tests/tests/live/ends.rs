@@ -29,13 +29,13 @@ impl End {
     }
 }
 
-/// Takes too much memory in a part of its own, and goes on. The kernel is told whom to end: now and
-/// then it would choose the whole.
+/// Takes too much memory in a part of its own, and goes on. The kernel is told whom to end, and only
+/// the eater asks for memory: at a second asker it would choose once more, and then the whole.
 macro_rules! eats {
     ($then:literal) => {
         concat!(
-            "head -c 200m /dev/zero | (echo 1000 >/proc/self/oom_score_adj; exec tail) \
-             >/dev/null; ",
+            "(echo 1000 >/proc/self/oom_score_adj; \
+             exec dd if=/dev/zero of=/dev/null bs=200M count=1); ",
             $then
         )
     };
