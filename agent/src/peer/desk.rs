@@ -2,9 +2,11 @@
 //! not wait behind them.
 
 use std::net::TcpListener;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
 use super::Head;
@@ -13,23 +15,34 @@ use crate::error::AgentError;
 use crate::host::PeerHost;
 
 /// Threads that serve users.
-struct Threads(Option<Runtime>);
+struct Threads {
+    handle: Handle,
+    /// Taken when they end.
+    runtime: Option<Runtime>,
+}
 
 impl Threads {
+    /// Half as many as there are processors. With more of them on a busy machine the log's own
+    /// threads wait for their turn.
     fn start() -> std::io::Result<Threads> {
-        let threads = Builder::new_multi_thread()
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        let runtime = Builder::new_multi_thread()
             .thread_name("api")
+            .worker_threads((processors / 2).max(1))
             .enable_all()
             .build()?;
-        Ok(Threads(Some(threads)))
+        Ok(Threads {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
     }
 }
 
 impl Drop for Threads {
-    /// What still goes on there ends with the process.
+    /// What still goes on there ends with the process. Where this happens nobody may wait for it.
     fn drop(&mut self) {
-        if let Some(threads) = self.0.take() {
-            threads.shutdown_background();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
     }
 }
@@ -55,11 +68,7 @@ pub(super) fn serve(
         // Whoever ends the API waits for this to go.
         let _serving = serving;
         let api = api::serve(listener, tls, Arc::new(host), shutdown);
-        let served = match &threads.0 {
-            Some(threads) => threads.spawn(api).await,
-            None => return,
-        };
-        match served {
+        match threads.handle.spawn(api).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the REST API ended"),
             Err(error) => tracing::error!(%error, "the REST API failed"),
