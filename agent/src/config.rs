@@ -54,7 +54,7 @@ pub struct RuntimeConfig {
     pub kind: RuntimeChoice,
     /// The engine's socket.
     pub docker_socket: String,
-    /// The network of containers, as Docker names it.
+    /// The network of containers whose jobs may have one, as Docker names it.
     pub docker_network: String,
     /// Cpus offered to jobs; 0: all of the machine.
     pub cpus: f64,
@@ -136,7 +136,7 @@ impl Default for RuntimeConfig {
         RuntimeConfig {
             kind: RuntimeChoice::Auto,
             docker_socket: "unix:///var/run/docker.sock".into(),
-            docker_network: "none".into(),
+            docker_network: "bridge".into(),
             cpus: 0.0,
             memory_mib: 0,
             default_uid: 65_534,

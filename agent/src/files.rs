@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::account::UnixIds;
 use model::assignment::Assignment;
 use model::{AttemptId, Fence};
 use net::message::OutputStream;
@@ -33,7 +34,7 @@ pub fn place(attempts: &Path, attempt: AttemptId, fence: Fence) -> Place {
 /// # Errors
 /// [`RuntimeError::Disk`] names the path.
 pub fn make(place: &Place, assignment: &Assignment, ids: (u32, u32)) -> Result<(), RuntimeError> {
-    let (uid, gid) = assignment.unix_ids.unwrap_or(ids);
+    let UnixIds { uid, gid, .. } = assignment.runs_as(ids);
     let work = place.work();
     let made = std::fs::create_dir_all(&work)
         .and_then(|()| set_mode(&place.dir, 0o711))

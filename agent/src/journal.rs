@@ -14,9 +14,9 @@ use std::sync::mpsc;
 
 use model::AttemptId;
 use model::assignment::{Assignment, StopCause};
+use model::format::Kept;
 use model::unit::Millis;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -27,7 +27,7 @@ use mark::Mark;
 const BATCH_MAX: usize = 1_024;
 /// Writes that may wait for the writer thread.
 const QUEUE_MAX: usize = 16 * 1_024;
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// What to do about a journal that cannot be trusted.
 const REMEDY: &str = "this node must not run on it: remove the node \
     (`goctl admin node remove NAME`) and join it anew with an empty data directory";
@@ -349,7 +349,7 @@ fn read_all(database: &Database, path: &Path) -> Result<(Found, u64), JournalErr
     Ok((found, commits))
 }
 
-fn read_table<T: DeserializeOwned>(
+fn read_table<T: Kept>(
     transaction: &redb::ReadTransaction,
     table: TableDefinition<'_, &str, &[u8]>,
     path: &Path,
@@ -372,7 +372,7 @@ fn read_table<T: DeserializeOwned>(
     Ok(rows)
 }
 
-fn read_meta<T: DeserializeOwned + Default>(
+fn read_meta<T: Kept + Default>(
     table: &redb::ReadOnlyTable<&'static str, &'static [u8]>,
     key: &'static str,
     path: &Path,
@@ -389,6 +389,9 @@ fn read_meta<T: DeserializeOwned + Default>(
     }
 }
 
+impl Kept for Standing {}
+impl Kept for LeaseMark {}
+
 /// Version, CRC-32 of the rest, postcard.
 fn seal<T: Serialize>(value: &T) -> Vec<u8> {
     let body = model::format::encode(value);
@@ -398,10 +401,11 @@ fn seal<T: Serialize>(value: &T) -> Vec<u8> {
     sealed
 }
 
-fn unseal<T: DeserializeOwned>(sealed: &[u8]) -> Option<T> {
+fn unseal<T: Kept>(sealed: &[u8]) -> Option<T> {
     let (version, rest) = sealed.split_first()?;
     let (sum, body) = rest.split_first_chunk::<4>()?;
-    let intact = *version == VERSION && u32::from_le_bytes(*sum) == crc32fast::hash(body);
+    let known = (1..=VERSION).contains(version);
+    let intact = known && u32::from_le_bytes(*sum) == crc32fast::hash(body);
     if intact {
         model::format::decode(body).ok()
     } else {
@@ -425,7 +429,7 @@ mod tests {
             attempt: JobId(job).task().attempt(1),
             fence: Fence(job),
             owner: "alice".into(),
-            unix_ids: None,
+            ids: None,
             spec: std::sync::Arc::default(),
             mounts: Vec::new(),
             exclusive: false,

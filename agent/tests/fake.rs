@@ -48,7 +48,7 @@ impl Desk {
             attempt: JobId(7).task().attempt(1),
             fence: Fence(fence),
             owner: "alice".into(),
-            unix_ids: None,
+            ids: None,
             spec: Arc::new(spec),
             mounts: Vec::new(),
             exclusive: false,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use agent::runtime::{Runtime, RuntimeError, Signal, Stage};
 use desk::{Desk, argv, groups, says, script, with_spec};
+use model::account::UnixIds;
 use model::assignment::Mount;
 use model::job::Exit;
 use model::unit::{Bytes, MilliCpus};
@@ -366,13 +367,13 @@ async fn inside_there_are_no_privileges_and_nobody_else() {
                 tr -d '\\t '; ls /proc | grep -c '^[0-9]'; hostname; \
                 cat /proc/net/dev | grep -c :; ulimit -c";
     let mut plain = script(100, text);
-    plain.unix_ids = Some((12_345, 23_456));
+    plain.ids = Some(ids(12_345, 23_456));
     let (exit, out, err) = desk.run(&plain).await;
     let zero = "0000000000000000";
     let caps = format!("CapInh:{zero}\nCapPrm:{zero}\nCapEff:{zero}\nCapBnd:{zero}\nCapAmb:{zero}");
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(exit, code(0), "{out} {err}");
-    assert_eq!(lines[..3], ["12345", "23456", "23456"]);
+    assert_eq!(lines[..3], ["12345", "23456", "23456 34567"]);
     assert_eq!(lines[3..9].join("\n"), format!("{caps}\nNoNewPrivs:1"));
     assert!(
         lines[9].parse::<u32>().unwrap() <= 5,
@@ -383,7 +384,7 @@ async fn inside_there_are_no_privileges_and_nobody_else() {
     let by_default = desk.run(&script(101, "id -u; id -g")).await.1;
     assert_eq!(by_default, "65534\n65534\n");
     let mut root = script(102, "id");
-    root.unix_ids = Some((0, 0));
+    root.ids = Some(ids(0, 0));
     let refused = desk.prepare(&root).await.unwrap_err().to_string();
     assert!(refused.contains("as root"), "{refused}");
 }
@@ -404,6 +405,7 @@ async fn the_agents_directory_is_hidden_and_volumes_are_where_they_belong() {
     let mut job = script(110, &text);
     let mount = |mount_path: &str, writable| Mount {
         host_path: data.path().to_string_lossy().into_owned(),
+        sub_path: String::new(),
         mount_path: mount_path.into(),
         writable,
     };
@@ -477,4 +479,12 @@ async fn starts_that_race_run_the_program_once() {
     desk.runtime.capture(&place).await.unwrap();
     assert_eq!(std::fs::read_to_string(place.stdout()).unwrap(), "ran\n");
     desk.leave_nothing(&place).await;
+}
+
+fn ids(uid: u32, gid: u32) -> UnixIds {
+    UnixIds {
+        uid,
+        gid,
+        groups: vec![34_567],
+    }
 }

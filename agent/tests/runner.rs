@@ -111,7 +111,7 @@ fn assignment(number: u32, script: &str) -> Assignment {
         attempt: JobId(7).task().attempt(number),
         fence: Fence(10 * u64::from(number)),
         owner: "alice".into(),
-        unix_ids: None,
+        ids: None,
         spec: Arc::new(spec),
         mounts: Vec::new(),
         exclusive: true,

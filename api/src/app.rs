@@ -9,6 +9,7 @@ use model::{LogIndex, State, Timestamp};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{self, Refusals};
 use crate::gate::Gates;
 use crate::host::Host;
 use crate::limits::{APPLY_WAIT, BARRIER_WAIT, PROPOSE_WAIT};
@@ -23,6 +24,7 @@ struct Parts {
     host: Arc<dyn Host>,
     gates: Gates,
     throttle: Mutex<Throttle>,
+    refusals: Refusals,
     stopping: CancellationToken,
 }
 
@@ -42,6 +44,7 @@ impl App {
             host,
             gates,
             throttle,
+            refusals: Refusals::default(),
             stopping,
         }))
     }
@@ -64,6 +67,10 @@ impl App {
 
     pub(crate) fn throttle(&self) -> &Mutex<Throttle> {
         &self.0.throttle
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     /// Resolves when the server is about to stop: streams end then.
@@ -108,6 +115,7 @@ impl App {
     /// Proposes a command; a rejection is an answer here.
     pub(crate) async fn propose(&self, command: Command) -> Result<Applied, Refused> {
         let log = self.log();
+        let command = audit::sign(command);
         let applied = timeout(PROPOSE_WAIT, log.propose(command)).await;
         Ok(applied.unwrap_or(Err(LogError::Unknown))?)
     }

@@ -6,6 +6,8 @@ pub(crate) mod account;
 pub(crate) mod event;
 pub(crate) mod job;
 pub(crate) mod node;
+pub(crate) mod policy;
+pub(crate) mod project;
 pub(crate) mod request;
 
 use model::Timestamp;

@@ -28,6 +28,9 @@ pub(crate) struct Params<T>(pub(crate) T);
 /// The name in the path.
 pub(crate) struct Name(pub(crate) String);
 
+/// The two names in the path.
+pub(crate) struct Names(pub(crate) String, pub(crate) String);
+
 /// The number of a job in the path.
 pub(crate) struct JobNumber(pub(crate) JobId);
 
@@ -208,12 +211,25 @@ impl FromRequestParts<App> for Name {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
-        let path = Path::<String>::from_request_parts(parts, app).await;
-        path.map(|Path(text)| Name(text)).map_err(|rejection| {
-            let hint = "write it as percent-encoded UTF-8";
-            Refused::unreadable(rejection.body_text(), hint).with_field("path")
-        })
+        path(parts, app).await.map(Name)
     }
+}
+
+impl FromRequestParts<App> for Names {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
+        let (first, second) = path(parts, app).await?;
+        Ok(Names(first, second))
+    }
+}
+
+async fn path<T: DeserializeOwned + Send>(parts: &mut Parts, app: &App) -> Result<T, Refused> {
+    let path = Path::<T>::from_request_parts(parts, app).await;
+    path.map(|Path(found)| found).map_err(|rejection| {
+        let hint = "write it as percent-encoded UTF-8";
+        Refused::unreadable(rejection.body_text(), hint).with_field("path")
+    })
 }
 
 impl FromRequestParts<App> for JobNumber {

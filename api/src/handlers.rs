@@ -3,13 +3,17 @@
 //! What holds for several of them: changes answer only after a quorum has them and this head has
 //! applied them; reads answer from what this head knows unless they say otherwise.
 
+pub(crate) mod audit;
 pub(crate) mod cluster;
 pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod join_tokens;
+pub(crate) mod keys;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod nodes;
+pub(crate) mod projects;
+pub(crate) mod queues;
 pub(crate) mod raft;
 pub(crate) mod settings;
 pub(crate) mod submit;

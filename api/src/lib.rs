@@ -15,7 +15,9 @@ mod edge;
 mod gate;
 mod stalled;
 
+mod audit;
 mod auth;
+pub mod authority;
 pub mod secret;
 mod throttle;
 

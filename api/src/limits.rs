@@ -125,3 +125,8 @@ pub const TOKEN_SECONDS_MAX: u64 = 366 * 86_400;
 pub const JOIN_SECONDS_DEFAULT: u64 = 3_600;
 /// Seconds that a join token lives at most.
 pub const JOIN_SECONDS_MAX: u64 = 7 * 86_400;
+
+/// Kinds of refusals that are kept until they are noted in the audit log.
+pub(crate) const REFUSALS_KEPT: usize = 500;
+/// How often they are noted.
+pub(crate) const REFUSALS_EVERY: Duration = Duration::from_secs(1);

@@ -47,6 +47,11 @@ impl Refused {
         }))
     }
 
+    /// What is wrong, in a sentence.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     pub(crate) fn with_field(mut self, field: impl Into<String>) -> Refused {
         self.0.field = Some(field.into());
         self

@@ -11,16 +11,16 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::handlers::{
-    cluster, events, jobs, join_tokens, login, logs, nodes, raft, settings, submit, tokens, users,
-    volumes,
+    audit as audit_log, cluster, events, jobs, join_tokens, keys, login, logs, nodes, projects,
+    queues, raft, settings, submit, tokens, users, volumes,
 };
 use crate::host::Host;
 use crate::openapi::Access;
-use crate::{auth, edge, gate, openapi};
+use crate::{audit, auth, authority, edge, gate, openapi};
 
 /// The whole API over a host, as a service without sockets.
 pub fn router(host: Arc<dyn Host>) -> Router {
-    build(host, CancellationToken::new())
+    build(App::new(host, CancellationToken::new()))
 }
 
 /// The OpenAPI 3.1 document that describes the API, as text.
@@ -29,15 +29,17 @@ pub fn openapi_text() -> String {
     openapi::text(&describe(public, quick().merge(lasting())).1)
 }
 
-pub(crate) fn build(host: Arc<dyn Host>, stopping: CancellationToken) -> Router {
-    let app = App::new(host, stopping);
+pub(crate) fn build(app: App) -> Router {
     let strangers = strangers().route_layer(from_fn_with_state(app.clone(), gate::strangers));
     let quick = quick().route_layer(from_fn_with_state(app.clone(), gate::quick));
     let private = quick.merge(lasting());
     // The outermost: who is not known does not even take a place at the other gates.
+    let private = private.route_layer(from_fn(authority::admitted));
+    let private = private.route_layer(from_fn(audit::signed));
     let private = private.route_layer(from_fn_with_state(app.clone(), auth::known));
     let (routes, _) = describe(strangers.merge(free()), private);
     routes
+        .layer(from_fn_with_state(app.clone(), audit::noted))
         .with_state(app)
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(from_fn(edge::edge))
@@ -93,8 +95,30 @@ fn quick() -> OpenApiRouter<App> {
         .routes(routes!(users::list_users))
         .routes(routes!(users::show_user, users::put_user))
         .routes(routes!(users::set_password))
+        .routes(routes!(users::user_quota, users::put_quota))
+        .routes(routes!(users::reset_user))
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
+        .routes(routes!(tokens::rotate_token))
+        .routes(routes!(keys::list_keys, keys::add_key))
+        .routes(routes!(keys::remove_key))
+        .routes(routes!(projects::list_projects))
+        .routes(routes!(
+            projects::show_project,
+            projects::put_project,
+            projects::remove_project
+        ))
+        .routes(routes!(projects::put_member, projects::remove_member))
+        .routes(routes!(projects::project_quota))
+        .routes(routes!(projects::reset_project))
+        .routes(routes!(queues::list_queues))
+        .routes(routes!(
+            queues::show_queue,
+            queues::put_queue,
+            queues::remove_queue
+        ))
+        .routes(routes!(audit_log::read_audit))
+        .routes(routes!(audit_log::can_i))
         .routes(routes!(
             join_tokens::list_join_tokens,
             join_tokens::create_join_token

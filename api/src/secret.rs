@@ -12,7 +12,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::Timestamp;
-use model::account::{Token, TokenId, UserName};
+use model::account::{Scope, Token, TokenId, UserName};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -33,6 +33,7 @@ pub fn new_token(user: UserName, label: &str, expires_at: Timestamp) -> (String,
         // Set by `apply`, from the cluster's clock.
         created_at: Timestamp(0),
         expires_at,
+        scopes: Scope::ALL.into(),
     };
     (text, token)
 }

@@ -10,6 +10,8 @@ use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::App;
+use crate::audit;
 use crate::connections::Bounded;
 use crate::error::ApiError;
 use crate::host::Host;
@@ -32,8 +34,8 @@ pub async fn serve(
 ) -> Result<(), ApiError> {
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let stopping = CancellationToken::new();
-    let service =
-        router::build(host, stopping.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let app = App::new(host, stopping.clone());
+    let service = router::build(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
     let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls)))
         .handshake_timeout(HANDSHAKE_WAIT);
@@ -55,6 +57,7 @@ pub async fn serve(
     let mut serving = pin!(server.serve(service));
     tokio::select! {
         ended = &mut serving => return Ok(ended?),
+        () = audit::note_refusals(app) => {}
         () = shutdown => {}
     }
     stopping.cancel();

@@ -189,6 +189,7 @@ pub fn volume(text: &str) -> Result<VolumeUse, String> {
     Ok(VolumeUse {
         name: name.into(),
         read_only,
+        sub_path: String::new(),
     })
 }
 

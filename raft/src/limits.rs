@@ -87,3 +87,8 @@ pub(crate) const CATCH_UP_LAG: u64 = 64;
 pub(crate) const TRANSFER_WAIT: Duration = Duration::from_secs(2);
 /// Steps of one membership change.
 pub(crate) const MEMBER_STEPS_MAX: usize = 64;
+
+/// Lines of the audit log in one page.
+pub(crate) const AUDIT_PAGE_MAX: usize = 1_000;
+/// Lines of the audit log that are looked at for one page.
+pub(crate) const AUDIT_SCAN_MAX: usize = 20_000;

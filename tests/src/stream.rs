@@ -2,6 +2,7 @@
 //! nonsense that every refusal is met. The words are few (four users, eight tokens), so that
 //! commands meet each other.
 
+mod projects;
 mod rest;
 
 use std::collections::BTreeSet;
@@ -96,6 +97,7 @@ impl Stream {
                 Command::ConfirmLost(ConfirmLost { job, by })
             }
             73..88 => self.about_nodes(state),
+            88..93 => self.about_projects(time),
             _ => self.about_accounts(state, time),
         }
     }
@@ -125,6 +127,7 @@ impl Stream {
         let volumes = volumes.into_iter().map(|name| VolumeUse {
             name,
             read_only: false,
+            sub_path: String::new(),
         });
         JobSpec {
             name: self.chance.one(["job", "other", "job"]).into(),
@@ -134,6 +137,8 @@ impl Stream {
             wall_limit: self.chance.one([None, None, Some(Millis(1_000))]),
             on_lost: self.chance.one([OnLost::Hold, OnLost::Requeue]),
             volumes: volumes.collect(),
+            project: self.chance.one(["", "", "lab", "closed"]).into(),
+            queue: self.chance.one(["", "", "", "night"]).into(),
             ..JobSpec::default()
         }
     }
@@ -151,8 +156,10 @@ impl Stream {
                 node: self.node(state),
             }
         });
+        let placements = placements.collect();
         CommitPlan {
-            placements: placements.collect(),
+            placements,
+            over_quota: (0..self.chance.below(2)).map(|_| self.job(state)).collect(),
         }
     }
 

@@ -20,7 +20,7 @@ fn assignment(job: u64) -> Assignment {
         attempt: JobId(job).task().attempt(1),
         fence: Fence(job),
         owner: "alice".into(),
-        unix_ids: None,
+        ids: None,
         spec: Arc::new(JobSpec {
             name: format!("job {job}").repeat(20),
             ..JobSpec::default()

@@ -104,12 +104,12 @@ fn in_messages(assignments: Vec<Assignment>) -> Vec<Order> {
         bytes += text_bytes(&assignment.spec);
         message.push(assignment);
         if bytes >= BYTES_IN_MESSAGE || message.len() >= ORDERS_IN_MESSAGE {
-            messages.push(Order::Assign(std::mem::take(&mut message)));
+            messages.push(Order::Run(std::mem::take(&mut message)));
             bytes = 0;
         }
     }
     if !message.is_empty() {
-        messages.push(Order::Assign(message));
+        messages.push(Order::Run(message));
     }
     messages
 }
@@ -144,7 +144,7 @@ mod tests {
             attempt: JobId(job).task().attempt(1),
             fence: Fence(job),
             owner: "alice".into(),
-            unix_ids: None,
+            ids: None,
             spec: Arc::new(JobSpec {
                 program,
                 ..JobSpec::default()

@@ -70,7 +70,8 @@ fn give_up_privileges(order: &Order) -> io::Result<()> {
     std::env::set_current_dir(&order.work).map_err(|error| context("the job directory", &error))?;
     kernel::drop_capability_bounds().map_err(|error| context("capabilities", &error))?;
     let (uid, gid) = (Uid::from_raw(order.ids.0), Gid::from_raw(order.ids.1));
-    setgroups(&[])?;
+    let groups: Vec<Gid> = order.groups.iter().copied().map(Gid::from_raw).collect();
+    setgroups(&groups)?;
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)?;
     nix::sys::prctl::set_no_new_privs()?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::NodeId;
+use model::assignment::Assignment;
 use model::unit::Millis;
 use net::message::{Alive, Hello, Opening, Order, ToAgent, ToHead};
 use net::{Channel, Connection, FrameReceiver, FrameSender, NetError};
@@ -175,15 +176,21 @@ impl Session<'_> {
     async fn obey(&mut self, order: Order) -> Result<(), Ended> {
         let runner = &self.uplink.runner;
         match order {
-            Order::Assign(assignments) => {
-                runner
-                    .assign(assignments, || self.uplink.lease.holds())
-                    .await?;
+            Order::Assign(older) => {
+                let assignments = older.into_iter().map(Into::into).collect();
+                self.take(assignments).await?;
             }
+            Order::Run(assignments) => self.take(assignments).await?,
             Order::Stop(stops) => runner.stop(&stops),
             Order::NotedRunning(held) => runner.noted_running(&held),
             Order::Forget(held) => runner.forget(&held),
         }
+        Ok(())
+    }
+
+    async fn take(&self, assignments: Vec<Assignment>) -> Result<(), Ended> {
+        let holds = || self.uplink.lease.holds();
+        self.uplink.runner.assign(assignments, holds).await?;
         Ok(())
     }
 

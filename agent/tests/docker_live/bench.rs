@@ -217,7 +217,7 @@ pub(crate) fn assignment(place: &Place, spec: JobSpec) -> Assignment {
         attempt: place.attempt,
         fence: place.fence,
         owner: serde_json::from_str("\"ada\"").unwrap(),
-        unix_ids: None,
+        ids: None,
         spec: Arc::new(spec),
         mounts: Vec::new(),
         exclusive: false,

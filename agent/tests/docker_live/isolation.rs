@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 
 use agent::runtime::{Runtime, RuntimeError};
+use model::account::UnixIds;
 use model::assignment::Mount;
 
 use crate::bench::{Bench, PATIENCE, assignment, script, text};
@@ -37,7 +38,7 @@ async fn a_job_has_its_limits_and_no_privilege() {
     let mut spec = script(PROBE);
     spec.resources.cpu = model::MilliCpus(500);
     let mut order = assignment(&place, spec);
-    order.unix_ids = Some((1234, 5678));
+    order.ids = Some(ids(1234, 5678));
     let said = probe(&bench, &place, &order).await;
     for (name, value) in [
         ("uid", "1234"),
@@ -103,6 +104,7 @@ async fn volumes_appear_as_writable_as_they_are() {
     );
     let mount = |mount_path: &str, writable| Mount {
         host_path: volume.path().to_string_lossy().into_owned(),
+        sub_path: String::new(),
         mount_path: mount_path.into(),
         writable,
     };
@@ -125,6 +127,7 @@ async fn a_volume_that_is_not_there_is_refused_and_not_made() {
     let host_path = absent.to_string_lossy().into_owned();
     order.mounts = vec![Mount {
         host_path,
+        sub_path: String::new(),
         mount_path: "/data".into(),
         writable: true,
     }];
@@ -194,4 +197,12 @@ async fn probe(
     pairs
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect()
+}
+
+fn ids(uid: u32, gid: u32) -> UnixIds {
+    UnixIds {
+        uid,
+        gid,
+        groups: vec![4321],
+    }
 }

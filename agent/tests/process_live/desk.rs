@@ -67,8 +67,8 @@ impl Desk {
     pub async fn prepare(&self, assignment: &Assignment) -> Result<Place, RuntimeError> {
         let place = self.place(assignment.attempt.task.job.0, assignment.fence.0);
         std::fs::create_dir_all(place.work()).unwrap();
-        let (uid, gid) = assignment.unix_ids.unwrap_or(self.config.default_ids);
-        std::os::unix::fs::chown(place.work(), Some(uid), Some(gid)).unwrap();
+        let ids = assignment.runs_as(self.config.default_ids);
+        std::os::unix::fs::chown(place.work(), Some(ids.uid), Some(ids.gid)).unwrap();
         self.runtime
             .prepare(assignment, &place)
             .await
@@ -177,7 +177,7 @@ fn program(job: u64, program: Program) -> Assignment {
         attempt: JobId(job).task().attempt(1),
         fence: Fence(100 + job),
         owner: UserName::default(),
-        unix_ids: None,
+        ids: None,
         spec: Arc::new(JobSpec {
             program,
             resources,

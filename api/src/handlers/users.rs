@@ -1,16 +1,18 @@
 //! Accounts and their passwords.
 
+use api_types::project::{Quota, QuotaView};
 use api_types::query::PageQuery;
 use api_types::user::{PasswordRequest, User, UserList, UserRequest};
 use axum::extract::State;
 use axum::http::StatusCode;
-use model::account::{Role, UserName};
-use model::command::{Command, PutUser, SetPassword};
+use model::account::{Role, UnixIds, UserName};
+use model::command::{Command, PutUser, SetPassword, SetQuota};
+use model::quota::Holder;
 
 use crate::app::App;
 use crate::auth::{self, Caller, Origin};
 use crate::convert;
-use crate::extract::{Json, Name, Params};
+use crate::extract::{Json, JsonOrNothing, Name, Params};
 use crate::limits::PAGE_MAX;
 use crate::pagination;
 use crate::problem::Refused;
@@ -22,10 +24,8 @@ use crate::problem::Refused;
 )]
 pub(crate) async fn list_users(
     State(app): State<App>,
-    caller: Caller,
     Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<UserList>, Refused> {
-    caller.needs(Role::Admin)?;
     let limit = pagination::limit(query.limit, PAGE_MAX)?;
     let (state, after) = (app.log().read(), query.cursor.unwrap_or_default());
     let mut users = state
@@ -75,14 +75,20 @@ fn no_user(name: &str) -> Refused {
 )]
 pub(crate) async fn put_user(
     State(app): State<App>,
-    caller: Caller,
     Name(name): Name,
     Json(request): Json<UserRequest>,
 ) -> Result<axum::Json<User>, Refused> {
-    caller.needs(Role::Admin)?;
-    let unix_ids = match (request.uid, request.gid) {
-        (Some(uid), Some(gid)) => Some((uid, gid)),
-        (None, None) => None,
+    let ids = match (request.uid, request.gid) {
+        (Some(uid), Some(gid)) => Some(UnixIds {
+            uid,
+            gid,
+            groups: request.groups,
+        }),
+        (None, None) if request.groups.is_empty() => None,
+        (None, None) => {
+            let message = "go together with uid and gid";
+            return Err(Refused::invalid("groups", message, "give all three"));
+        }
         (given, _) => {
             let field = if given.is_some() { "gid" } else { "uid" };
             let message = "uid and gid go together";
@@ -92,8 +98,10 @@ pub(crate) async fn put_user(
     let put = PutUser {
         name: UserName(name.clone()),
         role: convert::account::asked_role(request.role),
-        unix_ids,
+        ids,
         disabled: request.disabled,
+        home: request.home,
+        mail: request.mail,
     };
     let state = app.change_then_read(Command::PutUser(put)).await?;
     let user = state.user(&name).ok_or_else(|| no_user(&name))?;
@@ -148,5 +156,62 @@ pub(crate) async fn set_password(
         replaces,
     }))
     .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Show the bounds of a user and what of them is taken: one's own, or, for administrators, any.
+#[utoipa::path(
+    get, path = "/users/{name}/quota", tag = "users",
+    params(("name" = String, Path, description = "The login")),
+    responses((status = 200, body = QuotaView)),
+)]
+pub(crate) async fn user_quota(
+    State(app): State<App>,
+    caller: Caller,
+    Name(name): Name,
+) -> Result<axum::Json<QuotaView>, Refused> {
+    let state = app.log().read();
+    let seen = caller.sees_all() || caller.name().0 == name;
+    let user = state.user(&name).filter(|_| seen);
+    let user = user.ok_or_else(|| no_user(&name))?;
+    let holder = Holder::User(user.name.clone());
+    Ok(axum::Json(convert::project::quota_view(&state, &holder)))
+}
+
+/// Bound what a user may have. For administrators. Without a body: what everybody has.
+#[utoipa::path(
+    put, path = "/users/{name}/quota", tag = "users",
+    params(("name" = String, Path, description = "The login")),
+    request_body = Option<Quota>,
+    responses((status = 200, body = QuotaView)),
+)]
+pub(crate) async fn put_quota(
+    State(app): State<App>,
+    Name(name): Name,
+    JsonOrNothing(request): JsonOrNothing<Option<Quota>>,
+) -> Result<axum::Json<QuotaView>, Refused> {
+    let asked = request.as_ref();
+    let quota = asked.map(|quota| convert::project::asked_quota(quota, ""));
+    let set = SetQuota {
+        user: UserName(name.clone()),
+        quota: quota.transpose()?,
+    };
+    let state = app.change_then_read(Command::SetQuota(set)).await?;
+    let holder = Holder::User(UserName(name));
+    Ok(axum::Json(convert::project::quota_view(&state, &holder)))
+}
+
+/// Forget what a user has spent in the window. For administrators.
+#[utoipa::path(
+    delete, path = "/users/{name}/quota/spent", tag = "users",
+    params(("name" = String, Path, description = "The login")),
+    responses((status = 204)),
+)]
+pub(crate) async fn reset_user(
+    State(app): State<App>,
+    Name(name): Name,
+) -> Result<StatusCode, Refused> {
+    let holder = Holder::User(UserName(name));
+    app.change(Command::ResetSpent(holder)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -311,8 +311,8 @@ async fn a_disabled_user_gets_in_by_no_door() {
         .apply(Command::PutUser(PutUser {
             name: "alice".into(),
             role: Role::User,
-            unix_ids: None,
             disabled: true,
+            ..PutUser::default()
         }))
         .await;
     who(&bench, &token).await.problem(401, "UNAUTHENTICATED");

@@ -9,6 +9,7 @@ use model::account::Role;
 use model::command::{Command, PutUser, RevokeToken};
 use model::log::Log;
 use model::policy::Volume;
+use model::project::Grant;
 
 use crate::support::{Bench, NOW, request};
 
@@ -120,6 +121,7 @@ async fn prepare(bench: &Bench) {
         host_path: "/srv/data".into(),
         mount_path: "/data".into(),
         writable: false,
+        who: Grant::to_all(),
     };
     bench.apply(Command::PutVolume(volume)).await;
     let token = bench.token("alice").await;
@@ -158,8 +160,8 @@ async fn disable_eve(bench: &Bench, disabled: bool) {
     let put = PutUser {
         name: "eve".into(),
         role: Role::User,
-        unix_ids: None,
         disabled,
+        ..PutUser::default()
     };
     bench.apply(Command::PutUser(put)).await;
 }

@@ -91,6 +91,7 @@ async fn return_token(bench: &Bench, text: &str) {
                 hash: api::secret::digest(secret),
                 user: "admin".into(),
                 expires_at: model::Timestamp(u64::MAX),
+                scopes: model::account::Scope::ALL.into(),
                 ..model::account::Token::default()
             },
         ))

@@ -156,12 +156,10 @@ impl Bench {
             ("bob", Role::User),
         ];
         for (name, role) in users {
-            let (unix_ids, disabled) = (None, false);
             let put = PutUser {
                 name: name.into(),
                 role,
-                unix_ids,
-                disabled,
+                ..PutUser::default()
             };
             self.apply(Command::PutUser(put)).await;
             self.set_password(name, false).await;
@@ -322,6 +320,7 @@ impl Bench {
         };
         let plan = CommitPlan {
             placements: vec![placement],
+            ..CommitPlan::default()
         };
         let reply = self.apply(Command::CommitPlan(plan)).await;
         assert!(

@@ -17,6 +17,12 @@ pub struct Job {
     pub tags: Vec<String>,
     /// Who submitted it.
     pub owner: String,
+    /// The project that it is charged to.
+    #[serde(default)]
+    pub project: String,
+    /// The queue that it waits or waited in.
+    #[serde(default)]
+    pub queue: String,
     /// Where it stands.
     pub state: JobState,
     /// The container image; empty for jobs without one.
@@ -104,11 +110,15 @@ pub enum JobState {
     Infrastructure,
     /// The node was lost and the job may not run again.
     NodeLost,
+    /// It never ran: its start would have exceeded a quota.
+    OverQuota,
+    /// Stopped because it wrote more output than it may.
+    OutputLimit,
 }
 
 impl JobState {
     /// Every state, in the order of a job's life.
-    pub const ALL: [JobState; 14] = [
+    pub const ALL: [JobState; 16] = [
         JobState::Pending,
         JobState::Starting,
         JobState::Running,
@@ -123,6 +133,8 @@ impl JobState {
         JobState::CannotStart,
         JobState::Infrastructure,
         JobState::NodeLost,
+        JobState::OverQuota,
+        JobState::OutputLimit,
     ];
 
     /// The word on the wire.
@@ -142,6 +154,8 @@ impl JobState {
             JobState::CannotStart => "cannot_start",
             JobState::Infrastructure => "infrastructure",
             JobState::NodeLost => "node_lost",
+            JobState::OverQuota => "over_quota",
+            JobState::OutputLimit => "output_limit",
         }
     }
 

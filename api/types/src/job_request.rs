@@ -55,6 +55,36 @@ pub struct JobRequest {
     /// Named volumes to mount.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<VolumeUse>,
+    /// The project that it is charged to. Left out: `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The queue that it waits in. Left out: `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Replaces the image's entry point; for jobs with `argv`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    /// What it sees of the network. Left out: what the administrators have set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    /// Run as root inside the container, for those who may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub root: bool,
+    /// The job is stopped when it has written so much to its outputs. Left out: what the
+    /// administrators have set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_max_bytes: Option<u64>,
+}
+
+/// What a container sees of the network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// Only itself.
+    #[default]
+    None,
+    /// The node's network for containers.
+    Bridge,
 }
 
 /// What a job gets that does not say how many processors it needs.
@@ -97,6 +127,9 @@ pub struct VolumeUse {
     /// Mount it read-only even if the volume is writable.
     #[serde(default)]
     pub read_only: bool,
+    /// A directory below the volume's, relative. Left out: the volume itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sub_path: String,
 }
 
 /// Body of `POST /jobs:batch`: all are admitted, or none.

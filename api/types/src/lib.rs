@@ -15,10 +15,14 @@ pub mod event;
 pub mod node;
 pub mod raft;
 
+pub mod key;
 pub mod login;
+pub mod project;
 pub mod token;
+pub mod usage;
 pub mod user;
 
+pub mod audit;
 pub mod cluster;
 pub mod join_token;
 pub mod settings;

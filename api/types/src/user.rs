@@ -16,6 +16,21 @@ pub struct User {
     /// The group id that their jobs run as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
+    /// The other groups that their jobs are in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<u32>,
+    /// Their home directory on the nodes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub home: String,
+    /// Where they get mail.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mail: String,
+    /// The directory that knows them. Left out: the account is kept in the cluster itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// When that directory last confirmed the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_at: Option<String>,
     /// May neither log in nor use a token.
     #[serde(default)]
     pub disabled: bool,
@@ -66,6 +81,15 @@ pub struct UserRequest {
     /// The group id that their jobs run as; together with `uid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
+    /// The other groups that their jobs are in; with `uid` and `gid` only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<u32>,
+    /// Their home directory on the nodes, absolute.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub home: String,
+    /// Where they get mail.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mail: String,
     /// May neither log in nor use a token.
     #[serde(default)]
     pub disabled: bool,

@@ -20,7 +20,9 @@ pub fn exit_code(job: &Job) -> u8 {
         JobState::TimedOut => 124,
         JobState::CannotStart => own.unwrap_or(126),
         JobState::Cancelled => own.unwrap_or(EXIT_NOT_THE_JOB),
+        JobState::OutputLimit => own.unwrap_or(153),
         JobState::ImageUnavailable
+        | JobState::OverQuota
         | JobState::Infrastructure
         | JobState::NodeLost
         | JobState::Pending
@@ -103,6 +105,8 @@ fn words(state: JobState) -> &'static str {
         JobState::CannotStart => "could not be started",
         JobState::Infrastructure => "was failed by its node",
         JobState::NodeLost => "was lost with its node",
+        JobState::OverQuota => "was over its quota",
+        JobState::OutputLimit => "wrote too much output",
     }
 }
 

@@ -145,7 +145,9 @@ fn state(job: &Job, view: &View) -> String {
         | JobState::TimedOut
         | JobState::ImageUnavailable
         | JobState::Infrastructure
-        | JobState::NodeLost => None,
+        | JobState::NodeLost
+        | JobState::OverQuota
+        | JobState::OutputLimit => None,
     };
     let more = code.map_or_else(String::new, |code| format!(" {code}"));
     cells::state(job.state, &more, view)
@@ -168,7 +170,9 @@ fn time(job: &Job, view: &View) -> String {
         | JobState::ImageUnavailable
         | JobState::CannotStart
         | JobState::Infrastructure
-        | JobState::NodeLost => started,
+        | JobState::NodeLost
+        | JobState::OverQuota
+        | JobState::OutputLimit => started,
     };
     let seconds = from.and_then(|from| cells::between(from, job.ended_at.as_deref(), view.now));
     seconds.map_or_else(|| "-".into(), cells::length)

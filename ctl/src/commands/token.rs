@@ -25,6 +25,7 @@ pub async fn run(session: &Session, args: Token) -> Result<(), Failure> {
             let body = TokenRequest {
                 label,
                 ttl_seconds: ttl,
+                scopes: None,
             };
             let request = Request::new(Method::POST, "/tokens").body(&body)?;
             let made: TokenCreated = client.ask(&request).await?;

@@ -50,10 +50,12 @@ fn directives_become_a_request() {
             VolumeUse {
                 name: "genomes".into(),
                 read_only: true,
+                sub_path: String::new(),
             },
             VolumeUse {
                 name: "home".into(),
                 read_only: false,
+                sub_path: String::new(),
             },
         ],
         ..JobRequest::default()
@@ -70,6 +72,7 @@ fn what_was_typed_stands_over_directives_and_later_lines_over_earlier_ones() {
         volume: vec![VolumeUse {
             name: "data".into(),
             read_only: true,
+            sub_path: String::new(),
         }],
         ..JobOptions::default()
     };
@@ -86,7 +89,8 @@ fn what_was_typed_stands_over_directives_and_later_lines_over_earlier_ones() {
         request.volumes,
         [VolumeUse {
             name: "data".into(),
-            read_only: true
+            read_only: true,
+            sub_path: String::new(),
         }]
     );
 }

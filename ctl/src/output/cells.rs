@@ -120,7 +120,9 @@ pub fn state(state: JobState, more: &str, view: &View) -> String {
         | JobState::ImageUnavailable
         | JobState::CannotStart
         | JobState::Infrastructure
-        | JobState::NodeLost => "31",
+        | JobState::NodeLost
+        | JobState::OverQuota
+        | JobState::OutputLimit => "31",
         JobState::Cancelled => "35",
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")

@@ -136,14 +136,16 @@ fn variables_and_volumes() {
         volume("home"),
         Ok(VolumeUse {
             name: "home".into(),
-            read_only: false
+            read_only: false,
+            sub_path: String::new(),
         })
     );
     assert_eq!(
         volume("home:ro"),
         Ok(VolumeUse {
             name: "home".into(),
-            read_only: true
+            read_only: true,
+            sub_path: String::new(),
         })
     );
     for text in ["", ":ro", "home:", "home:rw", "home:sub:ro", "/srv"] {

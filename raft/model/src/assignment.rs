@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::account::UserName;
+use crate::account::{UnixIds, UserName};
 use crate::id::{AttemptId, Fence};
 use crate::job::{Exit, Outcome, Started, Usage};
 use crate::spec::JobSpec;
@@ -20,8 +20,8 @@ pub struct Assignment {
     pub fence: Fence,
     /// Whose job it is.
     pub owner: UserName,
-    /// The ids to run as; `None`: the agent's unprivileged default.
-    pub unix_ids: Option<(u32, u32)>,
+    /// What to run as; `None`: the agent's unprivileged default.
+    pub ids: Option<UnixIds>,
     /// What to run.
     pub spec: Arc<JobSpec>,
     /// The volumes asked for, resolved by policy.
@@ -31,11 +31,25 @@ pub struct Assignment {
     pub exclusive: bool,
 }
 
+impl Assignment {
+    /// What to run as, on a node whose unprivileged user is this one.
+    pub fn runs_as(&self, (uid, gid): (u32, u32)) -> UnixIds {
+        let nobody = || UnixIds {
+            uid,
+            gid,
+            groups: Vec::new(),
+        };
+        self.ids.clone().unwrap_or_else(nobody)
+    }
+}
+
 /// A directory of the node, made visible in the container.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Mount {
-    /// The directory on the node.
+    /// The administrator's directory on the node.
     pub host_path: String,
+    /// A directory below it, relative, as the user named it; empty: that directory itself.
+    pub sub_path: String,
     /// Where it appears.
     pub mount_path: String,
     /// Whether it may be written.

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::account::{TokenId, UserName};
 use crate::id::{AttemptId, JobId, LogIndex, NodeId};
 use crate::job::{EndedJob, Outcome};
-use crate::ledger::LedgerLine;
+use crate::ledger::{AuditLine, LedgerLine};
 use crate::node::NodeHealth;
+use crate::quota::Holder;
 use crate::unit::Timestamp;
 
 /// The kinds of records that the state consists of. Each is a table of its own on disk.
@@ -40,11 +41,21 @@ pub enum Table {
     SubmitKey,
     /// Why nodes are unwell, by node.
     Trouble,
+    /// Projects by name.
+    Project,
+    /// Queues by name.
+    Queue,
+    /// What users and projects have spent, by holder.
+    Spent,
+    /// Directories of users by name.
+    Directory,
+    /// Public keys by user and fingerprint.
+    SshKey,
 }
 
 impl Table {
     /// Every table, in the order in which they are loaded: a job needs its spec.
-    pub const ALL: [Table; 11] = [
+    pub const ALL: [Table; 16] = [
         Table::Meta,
         Table::Policy,
         Table::User,
@@ -56,6 +67,11 @@ impl Table {
         Table::Job,
         Table::SubmitKey,
         Table::Trouble,
+        Table::Project,
+        Table::Queue,
+        Table::Spent,
+        Table::Directory,
+        Table::SshKey,
     ];
 
     /// The table's name on disk.
@@ -72,6 +88,11 @@ impl Table {
             Table::Job => "job",
             Table::SubmitKey => "submit_key",
             Table::Trouble => "trouble",
+            Table::Project => "project",
+            Table::Queue => "queue",
+            Table::Spent => "spent",
+            Table::Directory => "directory",
+            Table::SshKey => "ssh_key",
         }
     }
 }
@@ -101,6 +122,16 @@ pub enum RecordKey {
     SubmitKey(UserName, String),
     /// See [`Table::Trouble`].
     Trouble(NodeId),
+    /// See [`Table::Project`].
+    Project(String),
+    /// See [`Table::Queue`].
+    Queue(String),
+    /// See [`Table::Spent`].
+    Spent(Holder),
+    /// See [`Table::Directory`].
+    Directory(String),
+    /// See [`Table::SshKey`].
+    SshKey(UserName, String),
 }
 
 /// What one command changed.
@@ -112,6 +143,8 @@ pub struct Changes {
     pub ended: Vec<EndedJob>,
     /// Accounting lines.
     pub ledger: Vec<LedgerLine>,
+    /// What the audit log gets, in order.
+    pub audit: Vec<AuditLine>,
     /// News, in order.
     pub events: Vec<EventKind>,
 }
@@ -122,6 +155,7 @@ impl Changes {
         self.touched.is_empty()
             && self.ended.is_empty()
             && self.ledger.is_empty()
+            && self.audit.is_empty()
             && self.events.is_empty()
     }
 }

@@ -12,6 +12,7 @@ use crate::id::{JobId, NodeId};
 use crate::job::{Job, Outcome, TaskState};
 use crate::limits;
 use crate::node::{HeadIntent, Node, NodeHealth, NodeRole};
+use crate::quota::Claim;
 use crate::resource::Resources;
 use crate::spec::OnLost;
 use crate::state::State;
@@ -27,6 +28,7 @@ impl State {
     /// The first violation, in words.
     pub fn check(&self) -> Result<(), String> {
         self.check_jobs()?;
+        self.check_claims()?;
         self.check_loads()?;
         self.check_nodes()?;
         self.check_accounts()
@@ -55,7 +57,7 @@ impl State {
             let owned = self
                 .owners
                 .get(&job.owner)
-                .is_some_and(|ids| ids.contains(id));
+                .is_some_and(|owned| owned.jobs.contains(id));
             if !owned {
                 return Err(format!("job {id} is missing from its owner's index"));
             }
@@ -74,12 +76,52 @@ impl State {
             }
         }
         let indexed: BTreeSet<JobId> = self.pending.iter().copied().collect();
-        let owned: usize = self.owners.values().map(|ids| ids.size()).sum();
+        let owned: usize = self.owners.values().map(|owned| owned.jobs.size()).sum();
         let tried_before: BTreeSet<JobId> = self.tried.iter().copied().collect();
         if indexed != pending || tried_before != tried || owned != self.jobs.size() {
             return Err(String::from("an index of the jobs differs from the jobs"));
         }
         Ok(())
+    }
+
+    /// What users and projects claim is what their live jobs claim; every live job is in a project
+    /// and a queue that exist.
+    fn check_claims(&self) -> Result<(), String> {
+        let mut users: BTreeMap<&UserName, Claim> = BTreeMap::new();
+        let mut queues: BTreeMap<(&UserName, &str), Claim> = BTreeMap::new();
+        let mut projects: BTreeMap<&str, Claim> = BTreeMap::new();
+        let mut waiting: BTreeMap<&str, usize> = BTreeMap::new();
+        for job in self.jobs() {
+            let (spec, claim) = (&job.spec, Claim::of(job));
+            if self.project(&spec.project).is_none() || self.queue(&spec.queue).is_none() {
+                return Err(format!("job {} is in no project or no queue", job.id));
+            }
+            add(users.entry(&job.owner).or_default(), &claim);
+            add(queues.entry((&job.owner, &spec.queue)).or_default(), &claim);
+            add(projects.entry(&spec.project).or_default(), &claim);
+            *waiting.entry(&spec.queue).or_default() += 1;
+        }
+        let kept_users = self.owners.iter().map(|(user, owned)| (user, owned.claim));
+        let kept_queues = self.owners.iter().flat_map(|(user, owned)| {
+            let queues = owned.queues.iter();
+            queues.map(move |(queue, claim)| ((user, queue.as_str()), *claim))
+        });
+        let kept_projects = self
+            .charged
+            .iter()
+            .map(|(name, claim)| (name.as_str(), *claim));
+        let kept_waiting = self
+            .waiting_in
+            .iter()
+            .map(|(name, count)| (name.as_str(), *count));
+        if users.into_iter().eq(kept_users)
+            && queues.into_iter().eq(kept_queues)
+            && projects.into_iter().eq(kept_projects)
+            && waiting.into_iter().eq(kept_waiting)
+        {
+            return Ok(());
+        }
+        Err(String::from("what is claimed differs from the live jobs"))
     }
 
     /// What is held on a node is the sum of its live attempts, and a lost node holds none that
@@ -191,6 +233,10 @@ impl State {
         }
         Ok(())
     }
+}
+
+fn add(sum: &mut Claim, claim: &Claim) {
+    *sum = sum.plus(claim);
 }
 
 /// Attempts are numbered from 1 without a gap, and each of them ended so that another was allowed.

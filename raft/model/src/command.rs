@@ -3,15 +3,18 @@
 //! Commands are imperative. `apply` is total: what cannot be done is answered with a
 //! [`Rejection`], never with a panic, whoever proposed it.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Role, Token, TokenId, UserName};
+use crate::account::{Directory, Role, SshKey, Token, TokenId, UnixIds, UserName};
 use crate::assignment::Report;
 use crate::id::{ClusterId, JobId, NodeId, TaskId};
 use crate::node::{HeadIntent, NodeFacts, NodeHealth, NodeRole};
-use crate::policy::{EarlierLeases, Timings, Volume};
+use crate::policy::{EarlierLeases, Rules, Timings, Volume};
+use crate::project::{Project, Queue};
+use crate::quota::{Holder, Quota};
 use crate::spec::JobSpec;
 use crate::unit::{Millis, Timestamp};
 
@@ -66,6 +69,38 @@ pub enum Command {
     ForgetEarlierLeases(ForgetEarlierLeases),
     /// Note what an agent says of its node: that it starts nothing, or does again.
     NoteTrouble(NoteTrouble),
+    /// Make or change a project.
+    PutProject(Project),
+    /// Forget a project that no live job is charged to.
+    RemoveProject(String),
+    /// Say what a user is in a project.
+    PutMember(PutMember),
+    /// Make or change a queue.
+    PutQueue(Queue),
+    /// Forget a queue that no live job waits in.
+    RemoveQueue(String),
+    /// Bound what a user may have.
+    SetQuota(SetQuota),
+    /// Forget what a user or project has spent.
+    ResetSpent(Holder),
+    /// Change what jobs may have.
+    SetRules(Rules),
+    /// Take what a directory says of a user; makes the account if there is none.
+    ConfirmUser(ConfirmUser),
+    /// Make or change a directory of users.
+    PutDirectory(Directory),
+    /// Forget a directory; its users keep their accounts and cannot log in.
+    RemoveDirectory(String),
+    /// Let a public key open a user's interactive sessions.
+    PutSshKey(SshKey),
+    /// Take that back.
+    RemoveSshKey(RemoveSshKey),
+    /// Replace a token by one with another secret and the same purpose.
+    RotateToken(RotateToken),
+    /// Do something that somebody asked for at the door, and note who and from where.
+    Audited(Audited),
+    /// Note what was refused at the door.
+    NoteRefusals(Vec<Refused>),
 }
 
 impl Command {
@@ -74,6 +109,7 @@ impl Command {
     pub fn adds_work(&self) -> bool {
         match self {
             Command::SubmitJobs(_) => true,
+            Command::Audited(audited) => audited.command.adds_work(),
             Command::InitCluster(_)
             | Command::CancelJobs(_)
             | Command::CommitPlan(_)
@@ -96,7 +132,22 @@ impl Command {
             | Command::Expire
             | Command::RevokeJoinToken(_)
             | Command::ForgetEarlierLeases(_)
-            | Command::NoteTrouble(_) => false,
+            | Command::NoteTrouble(_)
+            | Command::PutProject(_)
+            | Command::RemoveProject(_)
+            | Command::PutMember(_)
+            | Command::PutQueue(_)
+            | Command::RemoveQueue(_)
+            | Command::SetQuota(_)
+            | Command::ResetSpent(_)
+            | Command::SetRules(_)
+            | Command::ConfirmUser(_)
+            | Command::PutDirectory(_)
+            | Command::RemoveDirectory(_)
+            | Command::PutSshKey(_)
+            | Command::RemoveSshKey(_)
+            | Command::RotateToken(_)
+            | Command::NoteRefusals(_) => false,
         }
     }
 }
@@ -160,6 +211,9 @@ pub struct CancelJobs {
 pub struct CommitPlan {
     /// What goes where, in the order of decision.
     pub placements: Vec<Placement>,
+    /// Waiting jobs that are over because their start would exceed a quota; see
+    /// [`crate::policy::OverQuota::End`].
+    pub over_quota: Vec<JobId>,
 }
 
 /// A task that shall go to a node.
@@ -268,16 +322,129 @@ pub struct RedeemJoinToken {
 }
 
 /// See [`Command::PutUser`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct PutUser {
     /// The login.
     pub name: UserName,
     /// What they may do.
     pub role: Role,
     /// What their jobs run as.
-    pub unix_ids: Option<(u32, u32)>,
+    pub ids: Option<UnixIds>,
     /// Locked out.
     pub disabled: bool,
+    /// Their home directory on the nodes, absolute; may be empty.
+    pub home: String,
+    /// Where they get mail; may be empty.
+    pub mail: String,
+}
+
+/// See [`Command::ConfirmUser`].
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ConfirmUser {
+    /// The login.
+    pub name: UserName,
+    /// Which directory knows them.
+    pub directory: String,
+    /// What their jobs run as.
+    pub ids: UnixIds,
+    /// Their home directory on the nodes, absolute; may be empty.
+    pub home: String,
+    /// Where they get mail; may be empty.
+    pub mail: String,
+}
+
+/// See [`Command::PutMember`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PutMember {
+    /// The project.
+    pub project: String,
+    /// Who.
+    pub user: UserName,
+    /// What they are from now on.
+    pub membership: Membership,
+    /// Who says so; must manage the project or be an administrator.
+    pub by: UserName,
+}
+
+/// What a user is in a project.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Membership {
+    /// Nothing.
+    None,
+    /// May charge jobs to it.
+    Member,
+    /// May besides change its members, and see and end its jobs.
+    Manager,
+}
+
+/// See [`Command::SetQuota`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SetQuota {
+    /// Whose.
+    pub user: UserName,
+    /// `None`: what everybody has.
+    pub quota: Option<Quota>,
+}
+
+/// See [`Command::RemoveSshKey`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RemoveSshKey {
+    /// Whose.
+    pub user: UserName,
+    /// Which.
+    pub fingerprint: String,
+}
+
+/// See [`Command::RotateToken`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RotateToken {
+    /// The token that ends.
+    pub old: TokenId,
+    /// Whose it must be.
+    pub user: UserName,
+    /// The public half of the one that takes its place.
+    pub id: TokenId,
+    /// SHA-256 of its secret half.
+    pub hash: [u8; 32],
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// See [`Command::Audited`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Audited {
+    /// Who and from where.
+    pub who: Who,
+    /// What they asked for: the method and path of the request.
+    pub what: String,
+    /// What is to be done; another [`Audited`] is refused.
+    pub command: Box<Command>,
+}
+
+/// Who stood at the door.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Who {
+    /// The account, as far as it was proven; empty: nobody.
+    pub user: String,
+    /// The public half of the token that was shown; empty: none.
+    pub token: String,
+    /// The address that the request came from.
+    pub from: String,
+}
+
+/// Something that was refused at the door.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// By the clock of the head that refused.
+    pub at: Timestamp,
+    /// Who and from where.
+    pub who: Who,
+    /// What they asked for.
+    pub what: String,
+    /// Why not: the code of the answer.
+    pub why: String,
+    /// How often the same was refused since the last such note.
+    pub times: u32,
 }
 
 /// See [`Command::SetPassword`].
@@ -368,6 +535,8 @@ pub enum Refusal {
     NoRoom,
     /// The task has an image and the node starts none, or the other way round.
     WrongRuntime,
+    /// A quota would be exceeded, or the queue starts nothing.
+    OnHold,
 }
 
 /// Why a command changed nothing.

@@ -1,8 +1,14 @@
 //! How records look on disk: one version byte, then postcard.
 //!
 //! Dated list of versions. A reader knows every version ever written; a writer writes the last.
+//! - 2 (2026-11-26): jobs have project, queue, entry point, network, root and a bound on output;
+//!   volumes have sub-paths and say who may use them; accounts have groups, home, mail, source and
+//!   quota; tokens have scopes; the policy has rules; accounting lines have project, queue, name,
+//!   wait and charge; plans can end jobs. New tables, commands and outcomes.
 //! - 1 (2026-11-24): the first. Since 2026-11-26 with the table `trouble`, the health `unwell` and
 //!   the outcome `not_begun`, which no older record has.
+
+pub mod v1;
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -15,11 +21,12 @@ use crate::account::{TokenId, UserName};
 use crate::change::{RecordKey, Table};
 use crate::id::{JobId, NodeId};
 use crate::job::Job;
+use crate::quota::Holder;
 use crate::spec::JobSpec;
 use crate::state::State;
 
 /// The version that is written.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// A record that cannot be read. Never skipped: whoever meets one refuses to go on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,13 +73,33 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     }
 }
 
-/// The value of a record.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
-    let (version, rest) = bytes.split_first().ok_or(FormatError::Empty)?;
-    if *version != VERSION {
-        return Err(FormatError::UnknownVersion(*version));
+/// Something that is kept: it knows how older releases wrote it.
+pub trait Kept: Serialize + DeserializeOwned {
+    /// Reads what version 1 wrote; by default that is what is written today.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    fn read_v1(bytes: &[u8]) -> Result<Self, FormatError> {
+        read(bytes)
     }
-    match postcard::take_from_bytes(rest) {
+}
+
+/// The value of a record, whichever release wrote it.
+///
+/// # Errors
+/// [`FormatError`] if it was a later one, or the bytes are no such value.
+pub fn decode<T: Kept>(bytes: &[u8]) -> Result<T, FormatError> {
+    let (version, rest) = bytes.split_first().ok_or(FormatError::Empty)?;
+    match *version {
+        1 => T::read_v1(rest),
+        VERSION => read(rest),
+        unknown => Err(FormatError::UnknownVersion(unknown)),
+    }
+}
+
+/// A value that takes up all of the bytes.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
+    match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, _)) | Err(_) => Err(FormatError::Malformed),
     }
@@ -93,6 +120,11 @@ impl RecordKey {
             RecordKey::Job(_) => Table::Job,
             RecordKey::SubmitKey(_, _) => Table::SubmitKey,
             RecordKey::Trouble(_) => Table::Trouble,
+            RecordKey::Project(_) => Table::Project,
+            RecordKey::Queue(_) => Table::Queue,
+            RecordKey::Spent(_) => Table::Spent,
+            RecordKey::Directory(_) => Table::Directory,
+            RecordKey::SshKey(_, _) => Table::SshKey,
         }
     }
 
@@ -102,10 +134,15 @@ impl RecordKey {
             RecordKey::Meta | RecordKey::Policy => Vec::new(),
             RecordKey::User(name) => name.0.as_bytes().to_vec(),
             RecordKey::Token(id) | RecordKey::JoinToken(id) => id.0.as_bytes().to_vec(),
-            RecordKey::Volume(name) => name.as_bytes().to_vec(),
+            RecordKey::Volume(name)
+            | RecordKey::Project(name)
+            | RecordKey::Queue(name)
+            | RecordKey::Directory(name) => name.as_bytes().to_vec(),
+            RecordKey::Spent(Holder::User(name)) => lettered(b'u', &name.0),
+            RecordKey::Spent(Holder::Project(name)) => lettered(b'p', name),
             RecordKey::Node(id) | RecordKey::Trouble(id) => id.0.to_be_bytes().to_vec(),
             RecordKey::Spec(id) | RecordKey::Job(id) => id.0.to_be_bytes().to_vec(),
-            RecordKey::SubmitKey(user, key) => {
+            RecordKey::SubmitKey(user, key) | RecordKey::SshKey(user, key) => {
                 let mut bytes = user.0.as_bytes().to_vec();
                 bytes.push(0);
                 bytes.extend_from_slice(key.as_bytes());
@@ -122,6 +159,11 @@ impl RecordKey {
                 .map(String::from)
                 .map_err(|_| bad())
         };
+        let pair = || {
+            let text = text()?;
+            let (user, rest) = text.split_once('\0').ok_or_else(bad)?;
+            Ok((UserName(user.into()), String::from(rest)))
+        };
         let number = || bytes.try_into().map(u64::from_be_bytes).map_err(|_| bad());
         Ok(match table {
             Table::Meta => RecordKey::Meta,
@@ -134,11 +176,16 @@ impl RecordKey {
             Table::Trouble => RecordKey::Trouble(NodeId(number()?)),
             Table::Spec => RecordKey::Spec(JobId(number()?)),
             Table::Job => RecordKey::Job(JobId(number()?)),
-            Table::SubmitKey => {
-                let text = text()?;
-                let (user, key) = text.split_once('\0').ok_or_else(bad)?;
-                RecordKey::SubmitKey(UserName(user.into()), key.into())
-            }
+            Table::SubmitKey => pair().map(|(user, key)| RecordKey::SubmitKey(user, key))?,
+            Table::SshKey => pair().map(|(user, key)| RecordKey::SshKey(user, key))?,
+            Table::Project => RecordKey::Project(text()?),
+            Table::Queue => RecordKey::Queue(text()?),
+            Table::Directory => RecordKey::Directory(text()?),
+            Table::Spent => RecordKey::Spent(match text()?.split_at_checked(1) {
+                Some(("u", name)) => Holder::User(name.into()),
+                Some(("p", name)) => Holder::Project(name.into()),
+                Some(_) | None => return Err(bad()),
+            }),
         })
     }
 }
@@ -161,6 +208,14 @@ impl State {
                 .submit_keys
                 .get(&(user.clone(), key.clone()))
                 .map(encode),
+            RecordKey::Project(name) => self.projects.get(name).map(encode),
+            RecordKey::Queue(name) => self.queues.get(name).map(encode),
+            RecordKey::Spent(holder) => self.spent.get(holder).map(encode),
+            RecordKey::Directory(name) => self.directories.get(name).map(encode),
+            RecordKey::SshKey(user, key) => {
+                let key = (user.clone(), key.clone());
+                self.ssh_keys.get(&key).map(encode)
+            }
         }
     }
 
@@ -190,6 +245,11 @@ impl State {
                 self.put_job(job);
             }
             RecordKey::SubmitKey(user, key) => self.put_submit_key(user, key, decode(bytes)?),
+            RecordKey::Project(name) => self.projects.insert_mut(name, decode(bytes)?),
+            RecordKey::Queue(name) => self.queues.insert_mut(name, decode(bytes)?),
+            RecordKey::Spent(holder) => self.spent.insert_mut(holder, decode(bytes)?),
+            RecordKey::Directory(name) => self.directories.insert_mut(name, decode(bytes)?),
+            RecordKey::SshKey(user, key) => self.ssh_keys.insert_mut((user, key), decode(bytes)?),
         }
         Ok(())
     }
@@ -207,6 +267,12 @@ impl State {
         let keys = self.submit_keys.keys().cloned();
         let keys = keys.map(|(user, key)| RecordKey::SubmitKey(user, key));
         let troubles = self.troubles.keys().copied().map(RecordKey::Trouble);
+        let projects = self.projects.keys().cloned().map(RecordKey::Project);
+        let queues = self.queues.keys().cloned().map(RecordKey::Queue);
+        let spent = self.spent.keys().cloned().map(RecordKey::Spent);
+        let directories = self.directories.keys().cloned().map(RecordKey::Directory);
+        let ssh = self.ssh_keys.keys().cloned();
+        let ssh = ssh.map(|(user, key)| RecordKey::SshKey(user, key));
         let first = meta.chain(users).chain(tokens).chain(joins);
         first
             .chain(volumes)
@@ -215,5 +281,17 @@ impl State {
             .chain(jobs)
             .chain(keys)
             .chain(troubles)
+            .chain(projects)
+            .chain(queues)
+            .chain(spent)
+            .chain(directories)
+            .chain(ssh)
     }
+}
+
+fn lettered(letter: u8, name: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(name.len() + 1);
+    bytes.push(letter);
+    bytes.extend_from_slice(name.as_bytes());
+    bytes
 }

@@ -130,6 +130,11 @@ pub enum Outcome {
     /// The node could not start it, and has made sure that it did not begin and never will. Only
     /// an attempt ends so; its job gets another one, or ends as [`Outcome::Infrastructure`].
     NotBegun,
+    /// It never ran: its start would have exceeded a quota, and the administrators want such jobs
+    /// ended.
+    OverQuota,
+    /// Stopped because it wrote more output than it may.
+    OutputLimit,
 }
 
 /// What the engine said of the end, as it said it.
@@ -224,6 +229,8 @@ impl Outcome {
             Outcome::Infrastructure => "infrastructure",
             Outcome::NodeLost => "node_lost",
             Outcome::NotBegun => "not_begun",
+            Outcome::OverQuota => "over_quota",
+            Outcome::OutputLimit => "output_limit",
         }
     }
 }

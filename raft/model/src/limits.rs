@@ -71,3 +71,36 @@ pub const WALL_LIMIT_MAX: Millis = Millis::seconds(366 * 24 * 3600);
 pub const TIMING_MAX: Millis = Millis::seconds(24 * 3600);
 /// The longest time between TERM and KILL.
 pub const GRACE_MAX: Millis = Millis::seconds(3600);
+
+/// Projects.
+pub const PROJECTS_MAX: usize = 10_000;
+/// Members and managers of one project.
+pub const MEMBERS_MAX: usize = 10_000;
+/// The highest priority.
+pub const PRIORITY_MAX: u8 = 100;
+/// Queues.
+pub const QUEUES_MAX: usize = 1_000;
+/// Users and projects named in one list of who may use something.
+pub const GRANTED_MAX: usize = 10_000;
+/// Days that a window of efforts may look back.
+pub const WINDOW_DAYS_MAX: u32 = 366;
+/// Rules about images.
+pub const IMAGE_RULES_MAX: usize = 1_000;
+/// Directories of users.
+pub const DIRECTORIES_MAX: usize = 16;
+/// Bytes of a directory's settings and sealed password.
+pub const DIRECTORY_BYTES_MAX: usize = 64 << 10;
+/// The longest time for which a directory's word is believed.
+pub const DIRECTORY_LIFE_MAX: Millis = Millis::seconds(7 * 24 * 3600);
+/// Secondary groups of a user.
+pub const GROUPS_MAX: usize = 1_024;
+/// Bytes of a path.
+pub const PATH_BYTES_MAX: usize = 4_096;
+/// Public keys of one user.
+pub const SSH_KEYS_PER_USER_MAX: usize = 100;
+/// Bytes of a public key.
+pub const SSH_KEY_BYTES_MAX: usize = 16 << 10;
+/// Refusals in one note of the audit log.
+pub const REFUSALS_MAX: usize = 1_000;
+/// The least and the most output that a job may be bounded to.
+pub const OUTPUT_LEAST: Bytes = Bytes(4 << 10);

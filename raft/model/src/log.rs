@@ -15,6 +15,7 @@ use crate::change::Event;
 use crate::command::{Command, Reply};
 use crate::id::{JobId, LogIndex, NodeId};
 use crate::job::{EndedJob, Outcome};
+use crate::ledger::AuditLine;
 use crate::state::State;
 use crate::unit::Timestamp;
 
@@ -70,6 +71,12 @@ pub trait Log: Send + Sync {
         limit: usize,
     ) -> Later<'_, Result<Option<Vec<Event>>, LogError>>;
 
+    /// Lines of the audit log, newest first.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`].
+    fn audit(&self, search: AuditSearch) -> Later<'_, Result<AuditPage, LogError>>;
+
     /// Who leads, as known here.
     fn leader(&self) -> Option<NodeId>;
 }
@@ -111,6 +118,26 @@ pub struct EndedPage {
     pub jobs: Vec<EndedJob>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<(Timestamp, JobId)>,
+}
+
+/// Which lines of the audit log, and from where on.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AuditSearch {
+    /// Only of this user.
+    pub user: Option<String>,
+    /// Only of entries before this one.
+    pub before: Option<LogIndex>,
+    /// At most about this many; lines of one entry stay together.
+    pub limit: usize,
+}
+
+/// A page of the audit log.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AuditPage {
+    /// The lines with their entries, newest first.
+    pub lines: Vec<(LogIndex, AuditLine)>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<LogIndex>,
 }
 
 /// Why the log could not answer.

@@ -1,10 +1,14 @@
 //! The rules that administrators set. They live in the log, so a change of leader is not a
 //! change of rules.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::account::User;
 use crate::limits;
+use crate::project::Grant;
+use crate::quota::Quota;
 use crate::unit::{Millis, Timestamp};
 
 /// How long silence is tolerated. All lengths are measured on monotonic clocks.
@@ -67,12 +71,133 @@ impl Timings {
 pub struct Volume {
     /// The name users write.
     pub name: String,
-    /// The directory on the node, absolute.
+    /// The directory on the node, absolute. `$USER`, `$UID` and `$PROJECT` stand for those of the
+    /// job.
     pub host_path: String,
     /// Where it appears in the container, absolute.
     pub mount_path: String,
     /// Jobs may write to it.
     pub writable: bool,
+    /// Who may ask for it.
+    pub who: Grant,
+}
+
+/// What may stand in a volume's host path for something of the job.
+const VARIABLES: [&str; 3] = ["USER", "UID", "PROJECT"];
+
+impl Volume {
+    /// The directory for jobs of this user in this project; `None` if it depends on a user id and
+    /// the account has none.
+    pub fn host_path_for(&self, user: &User, project: &str) -> Option<String> {
+        let mut path = String::new();
+        let mut parts = self.host_path.split('$');
+        path.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            let (name, rest) = split_variable(part);
+            match name {
+                "USER" => path.push_str(&user.name.0),
+                "UID" => path.push_str(&user.ids.as_ref()?.uid.to_string()),
+                // Any other one was refused when the volume was made.
+                _ => path.push_str(project),
+            }
+            path.push_str(rest);
+        }
+        Some(path)
+    }
+
+    /// A variable in the host path that stands for nothing.
+    pub fn unknown_variable(&self) -> Option<&str> {
+        let mut variables = self.host_path.split('$').skip(1).map(split_variable);
+        variables
+            .find(|(name, _)| !VARIABLES.contains(name))
+            .map(|(name, _)| name)
+    }
+}
+
+/// The capital letters that a text begins with, and the rest.
+fn split_variable(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_uppercase());
+    text.split_at(end.unwrap_or(text.len()))
+}
+
+/// What jobs may have, and what happens to those that want more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Rules {
+    /// The bounds of a user that has none of their own.
+    pub user_quota: Quota,
+    /// How many days back, today included, efforts are summed for bounds on them.
+    pub window_days: u32,
+    /// What happens to a waiting job that would exceed a bound.
+    pub over_quota: OverQuota,
+    /// The network of jobs that ask for none.
+    pub network: Network,
+    /// Who may ask for [`Network::Bridge`] when it is not what jobs get anyhow.
+    pub bridge: Grant,
+    /// Who may run as root inside the container.
+    pub root: Grant,
+    /// What jobs that run as root get of volumes.
+    pub root_volumes: RootVolumes,
+    /// Which images jobs may use: the first rule that matches decides. No rules: every image.
+    /// No rule that matches: none.
+    pub images: Vec<ImageRule>,
+    /// The most that one attempt may write to its two outputs together; a job may ask for less.
+    pub output_max: Option<crate::unit::Bytes>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules {
+            user_quota: Quota::default(),
+            window_days: 30,
+            over_quota: OverQuota::Wait,
+            network: Network::None,
+            bridge: Grant::default(),
+            root: Grant::default(),
+            root_volumes: RootVolumes::ReadOnly,
+            images: Vec::new(),
+            output_max: None,
+        }
+    }
+}
+
+/// What happens to a waiting job whose start would exceed a bound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum OverQuota {
+    /// It waits, and says why.
+    #[default]
+    Wait,
+    /// It is over, as the original did it.
+    End,
+}
+
+/// What a container sees of the network.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+pub enum Network {
+    /// Only itself.
+    #[default]
+    None,
+    /// The engine's default bridge.
+    Bridge,
+}
+
+/// What jobs that run as root get of volumes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum RootVolumes {
+    /// All of them, read-only.
+    #[default]
+    ReadOnly,
+    /// None: a job that asks for both is refused.
+    Refused,
+}
+
+/// Allows or denies images.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ImageRule {
+    /// Whether images that match may be used.
+    pub allow: bool,
+    /// What the whole reference (`registry/repository:tag@digest`, see [`crate::image`]) is held
+    /// against; `*` stands for any characters.
+    pub pattern: String,
 }
 
 /// The settings of the whole cluster.
@@ -82,6 +207,8 @@ pub struct Policy {
     pub timings: Timings,
     /// Longer leases that agents may still have from before.
     pub earlier: Option<EarlierLeases>,
+    /// What jobs may have.
+    pub rules: Rules,
 }
 
 /// Leases that were given before they were made shorter: an agent that is cut off since then does
@@ -106,6 +233,7 @@ impl Policy {
         Policy {
             timings,
             earlier: shorter.then_some(EarlierLeases { lost_after, until }),
+            rules: self.rules.clone(),
         }
     }
 }

@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
+use crate::policy::Network;
 use crate::resource::Resources;
-use crate::unit::Millis;
+use crate::unit::{Bytes, Millis};
 
 /// The whole description of a job, as it was submitted. Never changed afterwards.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -36,6 +37,18 @@ pub struct JobSpec {
     pub on_lost: OnLost,
     /// Named volumes to mount.
     pub volumes: Vec<VolumeUse>,
+    /// The project that it is charged to.
+    pub project: String,
+    /// The queue that it waits in.
+    pub queue: String,
+    /// Replaces the image's entry point; `None` leaves it.
+    pub entrypoint: Option<Vec<String>>,
+    /// `None`: what the administrator has set for all jobs.
+    pub network: Option<Network>,
+    /// Run as root inside the container.
+    pub root: bool,
+    /// The attempt is stopped when it has written so much to its two outputs together.
+    pub output_max: Option<Bytes>,
 }
 
 /// The program of a job: a script with its own interpreter line, or an argument vector.
@@ -90,6 +103,8 @@ pub struct VolumeUse {
     pub name: String,
     /// Ask for less than the volume allows.
     pub read_only: bool,
+    /// A directory below the volume's, relative; empty: the volume itself.
+    pub sub_path: String,
 }
 
 /// One thing wrong with a description: which field, what is wrong, what to do.
@@ -119,6 +134,7 @@ impl JobSpec {
         self.validate_program(&mut found);
         self.validate_env(&mut found);
         self.validate_amounts(&mut found);
+        self.validate_place(&mut found);
         found
     }
 
@@ -185,6 +201,63 @@ impl JobSpec {
                     "name each volume once",
                 ));
             }
+        }
+    }
+
+    /// Where it belongs, and what it asks for beyond resources.
+    fn validate_place(&self, found: &mut Vec<Problem>) {
+        for (field, name) in [("project", &self.project), ("queue", &self.queue)] {
+            if !name.is_empty() && !is_plain_name(name) {
+                let message = format!("`{}` is not the name of one", clip(name));
+                found.push(problem(field, message, "leave it out for `default`"));
+            }
+        }
+        for (at, volume) in self.volumes.iter().enumerate() {
+            if !is_below(&volume.sub_path) {
+                let message = format!(
+                    "`{}` is not a relative path of at most {} bytes without `.` and `..`",
+                    clip(&volume.sub_path),
+                    limits::PATH_BYTES_MAX
+                );
+                let field = format!("volumes[{at}].sub_path");
+                found.push(problem(
+                    &field,
+                    message,
+                    "name a directory below the volume's",
+                ));
+            }
+        }
+        if let Some(most) = self.output_max.filter(|most| *most < limits::OUTPUT_LEAST) {
+            let message = format!("{most} is less than {}", limits::OUTPUT_LEAST);
+            found.push(problem("output_max", message, "leave it out for no limit"));
+        }
+        let entrypoint = self.entrypoint.iter().flatten();
+        if self.entrypoint.as_ref().is_some_and(Vec::is_empty)
+            || entrypoint.clone().count() > limits::ARGV_MAX
+            || entrypoint.clone().any(|word| !is_word(word))
+        {
+            let message = format!(
+                "1 to {} words of at most {} bytes without NUL",
+                limits::ARGV_MAX,
+                limits::WORD_BYTES_MAX
+            );
+            found.push(problem(
+                "entrypoint",
+                message,
+                "leave it out for the image's own",
+            ));
+        }
+        if self.entrypoint.is_some() && matches!(self.program, Program::Script { .. }) {
+            let message = String::from("a script takes the entry point's place");
+            found.push(problem(
+                "entrypoint",
+                message,
+                "leave it out, or give a command",
+            ));
+        }
+        if self.root && self.image.is_empty() {
+            let message = String::from("there is no container to be root in");
+            found.push(problem("root", message, "name an image, or leave it out"));
         }
     }
 
@@ -347,4 +420,13 @@ fn is_env_name(text: &str) -> bool {
 /// The first characters of what a user wrote, safe to print in an error.
 fn clip(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(40).collect()
+}
+
+/// Whether a path stays below where it begins, whatever it is joined to.
+fn is_below(path: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    path.is_empty()
+        || path.len() <= limits::PATH_BYTES_MAX
+            && path.split('/').all(plain)
+            && !path.chars().any(char::is_control)
 }

@@ -9,12 +9,14 @@ use alloc::sync::Arc;
 use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
 use serde::{Deserialize, Serialize};
 
-use crate::account::{JoinToken, Token, TokenId, User, UserName};
+use crate::account::{Directory, JoinToken, SshKey, Token, TokenId, User, UserName};
 use crate::id::{ClusterId, JobId, NodeId};
 use crate::job::{Job, TaskState};
 use crate::limits;
 use crate::node::Node;
 use crate::policy::{Policy, Volume};
+use crate::project::{DEFAULT, Project, Queue};
+use crate::quota::{Claim, Holder, Spent};
 use crate::resource::Resources;
 use crate::spec::JobSpec;
 use crate::unit::Timestamp;
@@ -33,6 +35,12 @@ pub struct State {
     pub(crate) submit_keys: Map<(UserName, String), SubmitRecord>,
     /// One for each node that is unwell.
     pub(crate) troubles: Map<NodeId, String>,
+    pub(crate) projects: Map<String, Project>,
+    pub(crate) queues: Map<String, Queue>,
+    /// One for each holder that has spent anything in the window.
+    pub(crate) spent: Map<Holder, Spent>,
+    pub(crate) directories: Map<String, Directory>,
+    pub(crate) ssh_keys: Map<(UserName, String), SshKey>,
     /// Specs that were loaded before their jobs; empty once loading is over.
     pub(crate) loaded_specs: Map<JobId, Arc<JobSpec>>,
 
@@ -40,7 +48,11 @@ pub struct State {
     /// Those of `pending` that a node has tried already.
     pub(crate) tried: Set<JobId>,
     pub(crate) loads: Map<NodeId, Load>,
-    pub(crate) owners: Map<UserName, Set<JobId>>,
+    pub(crate) owners: Map<UserName, Owned>,
+    pub(crate) charged: Map<String, Claim>,
+    pub(crate) waiting_in: Map<String, usize>,
+    /// What exists without a record, until it is changed.
+    pub(crate) fallback: Arc<Fallback>,
     pub(crate) names: Map<String, NodeId>,
     pub(crate) token_counts: Map<UserName, usize>,
     pub(crate) key_ages: Set<(Timestamp, UserName, String)>,
@@ -70,6 +82,33 @@ pub struct SubmitRecord {
     pub count: u32,
     /// SHA-256 of the request.
     pub digest: [u8; 32],
+}
+
+/// The live jobs of one user. Derived.
+#[derive(Clone, Default)]
+pub struct Owned {
+    /// Which.
+    pub jobs: Set<JobId>,
+    /// What they claim together.
+    pub claim: Claim,
+    /// What they claim in each queue.
+    pub queues: Map<String, Claim>,
+}
+
+/// What there is before anybody makes it.
+#[derive(Clone)]
+pub(crate) struct Fallback {
+    project: Project,
+    queue: Queue,
+}
+
+impl Default for Fallback {
+    fn default() -> Self {
+        Fallback {
+            project: Project::fallback(),
+            queue: Queue::fallback(),
+        }
+    }
 }
 
 /// What live attempts hold on one node. Derived.
@@ -151,7 +190,7 @@ impl State {
         self.owners
             .get(owner)
             .into_iter()
-            .flat_map(|ids| ids.iter())
+            .flat_map(|owned| owned.jobs.iter())
             .filter_map(|id| self.jobs.get(id))
     }
 
@@ -164,13 +203,13 @@ impl State {
         self.owners
             .get(owner)
             .into_iter()
-            .flat_map(move |ids| ids.range(range.clone()))
+            .flat_map(move |owned| owned.jobs.range(range.clone()))
             .filter_map(|id| self.jobs.get(id))
     }
 
     /// How many jobs of one user are live.
     pub fn live_jobs_of(&self, owner: &UserName) -> usize {
-        self.owners.get(owner).map_or(0, Set::size)
+        self.owners.get(owner).map_or(0, |owned| owned.jobs.size())
     }
 
     /// A node.
@@ -254,6 +293,93 @@ impl State {
         self.volumes.values()
     }
 
+    /// A project. [`DEFAULT`] exists without being made.
+    pub fn project(&self, name: &str) -> Option<&Project> {
+        let fallback = || (name == DEFAULT).then_some(&self.fallback.project);
+        self.projects.get(name).or_else(fallback)
+    }
+
+    /// All projects by name, [`DEFAULT`] first if nobody has changed it.
+    pub fn projects(&self) -> impl Iterator<Item = &Project> {
+        let made = self.projects.contains_key(DEFAULT);
+        let fallback = (!made).then_some(&self.fallback.project);
+        fallback.into_iter().chain(self.projects.values())
+    }
+
+    /// A queue. [`DEFAULT`] exists without being made.
+    pub fn queue(&self, name: &str) -> Option<&Queue> {
+        let fallback = || (name == DEFAULT).then_some(&self.fallback.queue);
+        self.queues.get(name).or_else(fallback)
+    }
+
+    /// All queues by name, [`DEFAULT`] first if nobody has changed it.
+    pub fn queues(&self) -> impl Iterator<Item = &Queue> {
+        let made = self.queues.contains_key(DEFAULT);
+        let fallback = (!made).then_some(&self.fallback.queue);
+        fallback.into_iter().chain(self.queues.values())
+    }
+
+    /// What the live jobs of a user claim.
+    pub fn claim_of(&self, user: &UserName) -> Claim {
+        self.owners
+            .get(user)
+            .map_or_else(Claim::default, |owned| owned.claim)
+    }
+
+    /// What the live jobs of a user claim in one queue.
+    pub fn claim_in(&self, user: &UserName, queue: &str) -> Claim {
+        let owned = self.owners.get(user);
+        owned
+            .and_then(|owned| owned.queues.get(queue).copied())
+            .unwrap_or_default()
+    }
+
+    /// What the live jobs of a project claim.
+    pub fn claim_on(&self, project: &str) -> Claim {
+        self.charged.get(project).copied().unwrap_or_default()
+    }
+
+    /// How many live jobs a queue has.
+    pub fn jobs_in(&self, queue: &str) -> usize {
+        self.waiting_in.get(queue).copied().unwrap_or_default()
+    }
+
+    /// A directory of users.
+    pub fn directory(&self, name: &str) -> Option<&Directory> {
+        self.directories.get(name)
+    }
+
+    /// All directories of users, by name: the order in which they are asked.
+    pub fn directories(&self) -> impl Iterator<Item = &Directory> {
+        self.directories.values()
+    }
+
+    /// The public keys of one user, by fingerprint.
+    pub fn ssh_keys_of(&self, user: &UserName) -> impl Iterator<Item = &SshKey> {
+        let first = (user.clone(), String::new());
+        let theirs = move |key: &&SshKey| key.user == first.0;
+        let from = (user.clone(), String::new());
+        (self.ssh_keys.range(from..))
+            .map(|(_, key)| key)
+            .take_while(theirs)
+    }
+
+    /// Whether the user manages the project that a job is charged to.
+    pub fn manages(&self, user: &UserName, project: &str) -> bool {
+        let project = self.project(project);
+        project.is_some_and(|project| project.managers.contains(user))
+    }
+
+    /// Whether a job of this owner and project is one that the user may see besides their own.
+    pub fn shares(&self, user: &UserName, project: &str) -> bool {
+        let Some(project) = self.project(project) else {
+            return false;
+        };
+        // In a project of everybody nobody is more of a member than others.
+        let member = project.members.contains(user) && project.shared;
+        member || project.managers.contains(user)
+    }
+
     /// What an idempotency key was used for.
     pub fn submit_record(&self, user: &UserName, key: &str) -> Option<&SubmitRecord> {
         self.submit_keys.get(&(user.clone(), String::from(key)))
@@ -291,8 +417,10 @@ impl State {
                 load.jobs.insert_mut(job.id);
             }
         }
+        self.claim(&job, Claim::plus);
         if !self.jobs.contains_key(&job.id) {
-            entry(&mut self.owners, &job.owner).insert_mut(job.id);
+            entry(&mut self.owners, &job.owner).jobs.insert_mut(job.id);
+            *entry(&mut self.waiting_in, &job.spec.queue) += 1;
         }
         self.jobs.insert_mut(job.id, job);
     }
@@ -301,18 +429,24 @@ impl State {
         let job = self.jobs.get(&id)?.clone();
         self.unindex_job(id);
         self.jobs.remove_mut(&id);
-        let ids = entry(&mut self.owners, &job.owner);
-        ids.remove_mut(&id);
-        if ids.is_empty() {
+        let owned = entry(&mut self.owners, &job.owner);
+        owned.jobs.remove_mut(&id);
+        if owned.jobs.is_empty() {
             self.owners.remove_mut(&job.owner);
+        }
+        let waiting = entry(&mut self.waiting_in, &job.spec.queue);
+        *waiting -= 1;
+        if *waiting == 0 {
+            self.waiting_in.remove_mut(&job.spec.queue);
         }
         Some(job)
     }
 
     fn unindex_job(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(&id) else {
+        let Some(job) = self.jobs.get(&id).cloned() else {
             return;
         };
+        self.claim(&job, Claim::minus);
         match &job.task {
             TaskState::Pending { .. } => {
                 self.pending.remove_mut(&id);
@@ -328,6 +462,15 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Adds what a job claims to what its owner and its project claim, or takes it away.
+    fn claim(&mut self, job: &Job, change: fn(&Claim, &Claim) -> Claim) {
+        let claim = Claim::of(job);
+        let owned = entry(&mut self.owners, &job.owner);
+        owned.claim = change(&owned.claim, &claim);
+        change_in(&mut owned.queues, &job.spec.queue, &claim, change);
+        change_in(&mut self.charged, &job.spec.project, &claim, change);
     }
 
     pub(crate) fn put_node(&mut self, node: Node) {
@@ -387,4 +530,18 @@ fn entry<'a, K: Ord + Clone, V: Clone + Default>(map: &'a mut Map<K, V>, key: &K
     }
     // It is there.
     map.get_mut(key).unwrap_or_else(|| unreachable!())
+}
+
+/// Changes a claim of a map; those that claim nothing are not kept.
+fn change_in(
+    map: &mut Map<String, Claim>,
+    name: &String,
+    claim: &Claim,
+    change: fn(&Claim, &Claim) -> Claim,
+) {
+    let kept = entry(map, name);
+    *kept = change(kept, claim);
+    if *kept == Claim::default() {
+        map.remove_mut(name);
+    }
 }

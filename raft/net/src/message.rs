@@ -5,6 +5,7 @@
 //! orders; the others answer heartbeats so that agents know them.
 
 use model::assignment::{Assignment, Held, Report, Stop};
+use model::format::v1;
 use model::job::Usage;
 use model::node::NodeFacts;
 use model::{AttemptId, ClusterId, NodeId};
@@ -65,14 +66,16 @@ pub enum ToAgent {
 /// What a leader wants of an agent. Repeating one changes nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Order {
-    /// Run these; each is complete.
-    Assign(Vec<Assignment>),
+    /// Run these; each is complete. What heads of version 1 say; see [`Order::Run`].
+    Assign(Vec<v1::Assignment>),
     /// End these.
     Stop(Vec<Stop>),
     /// The reports of these attempts that say `Running` are committed.
     NotedRunning(Vec<Held>),
     /// These attempts are over in the log: forget them, once nothing of them runs.
     Forget(Vec<Held>),
+    /// Run these; each is complete.
+    Run(Vec<Assignment>),
 }
 
 /// The answer to a heartbeat.

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use book::{Samples, variants};
 use frame::form;
 use model::assignment::News;
+use model::format::v1;
 use model::{ClusterId, NodeId};
 use net::codec::VERSION;
 use net::message::{
@@ -89,12 +90,13 @@ fn sessions(samples: &mut Samples) {
         &form(),
     );
     let orders = [
-        Order::Assign(vec![parts::assignment()]),
+        Order::Assign(vec![of_version_1()]),
         Order::Stop(vec![parts::stop()]),
         Order::NotedRunning(vec![parts::held()]),
         Order::Forget(vec![parts::held()]),
+        Order::Run(vec![parts::assignment()]),
     ];
-    let all = variants!(Order: Assign, Stop, NotedRunning, Forget);
+    let all = variants!(Order: Assign, Stop, NotedRunning, Forget, Run);
     samples.all(all, &orders, &form());
     let alive = Alive {
         number: 300,
@@ -111,6 +113,17 @@ fn sessions(samples: &mut Samples) {
     };
     let to_agent = [ToAgent::Alive(alive), order];
     samples.all(variants!(ToAgent: Alive, Order), &to_agent, &form());
+}
+
+/// What a head of version 1 says; nobody writes it any more.
+fn of_version_1() -> v1::Assignment {
+    let digits = concat!(
+        "ac0200029c0305616c69636501e907ea0705616c69676e020667656e6f6d6504323032360e7265676973",
+        "7472792f6277613a3101001323212f62696e2f73680a62776120222431220a01017801044c414e470143",
+        "dc0b808080200180dddb01904e01010767656e6f6d657301010c2f7372762f67656e6f6d65730d2f6461",
+        "74612f67656e6f6d65730101",
+    );
+    postcard::from_bytes(&book::unhex(digits)).unwrap()
 }
 
 fn heads() -> Vec<HeadAddr> {

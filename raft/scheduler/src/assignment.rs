@@ -64,19 +64,25 @@ fn stale(held: &Held) -> Stop {
 
 /// The whole order for one attempt: nothing is left to ask.
 fn assignment(state: &State, job: &Job, attempt: &Attempt) -> Assignment {
+    let owner = state.user(&job.owner.0);
     let mounts = job.spec.volumes.iter().filter_map(|wanted| {
         let volume = state.volume(&wanted.name)?;
         Some(Mount {
-            host_path: volume.host_path.clone(),
+            // Where the account lost its user id meanwhile the node finds no such directory.
+            host_path: volume
+                .host_path_for(owner?, &job.spec.project)
+                .unwrap_or_else(|| volume.host_path.clone()),
+            sub_path: wanted.sub_path.clone(),
             mount_path: volume.mount_path.clone(),
-            writable: volume.writable && !wanted.read_only,
+            // Root in the container would be root in the volume.
+            writable: volume.writable && !wanted.read_only && !job.spec.root,
         })
     });
     Assignment {
         attempt: job.task_id().attempt(attempt.number),
         fence: attempt.fence,
         owner: job.owner.clone(),
-        unix_ids: state.user(&job.owner.0).and_then(|user| user.unix_ids),
+        ids: owner.and_then(|user| user.ids.clone()),
         spec: Arc::clone(&job.spec),
         mounts: mounts.collect(),
         exclusive: job.spec.on_lost == OnLost::Requeue,

@@ -3,8 +3,11 @@
 use core::fmt;
 
 use model::job::{Job, TaskState};
+use model::quota::Hold;
 use model::unit::Timestamp;
 use model::{Resources, State};
+
+use crate::claimed::Claimed;
 
 /// What keeps a pending job from being placed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,6 +17,8 @@ pub enum Reason {
         /// When it may be placed.
         at: Timestamp,
     },
+    /// A quota or its queue keeps it from starting.
+    OnHold(Hold),
     /// No node takes jobs now.
     NoNode {
         /// Nodes that run jobs when they are up and not drained.
@@ -51,6 +56,9 @@ pub fn explain(state: &State, job: &Job, now: Timestamp) -> Option<Reason> {
     if not_before > now {
         return Some(Reason::TryingAgain { at: not_before });
     }
+    if let Some(hold) = Claimed::of(state).hold(job) {
+        return Some(Reason::OnHold(hold));
+    }
     let up = || state.nodes().filter(|node| node.accepts());
     if up().next().is_none() {
         let known = state
@@ -86,6 +94,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::TryingAgain { .. } => write!(f, "its node failed it; trying again shortly"),
+            Reason::OnHold(hold) => hold.fmt(f),
             Reason::NoNode { known: 0 } => write!(f, "no node runs jobs"),
             Reason::NoNode { known } => write!(f, "none of {known} nodes is up and not drained"),
             Reason::WrongRuntime { image: true } => {

@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod assignment;
+mod claimed;
 pub mod explain;
 pub mod liveness;
 pub mod plan;

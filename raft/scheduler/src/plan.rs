@@ -1,5 +1,6 @@
 //! First in, first out: pending tasks in the order of submission, each to the node where it
-//! leaves the least behind.
+//! leaves the least behind. Quotas and queues hold tasks back by the same comparison that `apply`
+//! makes, with what this pass has placed already counted in.
 //!
 //! A task that fits nowhere now is passed by: smaller ones behind it may go first. To keep a pass
 //! short with a long queue, a shape (cpu, memory, with or without an image) that was refused once
@@ -10,8 +11,12 @@ use alloc::vec::Vec;
 
 use model::command::{CommitPlan, Placement};
 use model::node::Node;
+use model::policy::OverQuota;
+use model::quota::Hold;
 use model::spec::JobSpec;
 use model::{JobId, NodeId, Resources, State, limits};
+
+use crate::claimed::Claimed;
 
 /// Pending tasks that one pass looks at, not counting those that no node is large enough for:
 /// they may wait for ever, and would keep the queue behind them waiting with them.
@@ -49,12 +54,20 @@ pub fn plan(state: &State, waiting: &BTreeSet<JobId>) -> CommitPlan {
         .filter(|room| room.free.fits(&LEAST))
         .collect();
     let (mut refused, mut hopeless) = (Vec::new(), Vec::new());
-    let (mut placements, mut looked_at) = (Vec::new(), 0);
+    let (mut placements, mut over_quota, mut looked_at) = (Vec::new(), Vec::new(), 0);
+    let mut claimed = Claimed::of(state);
+    let ends = state.policy().rules.over_quota == OverQuota::End;
     for job in state.pending() {
         if room.is_empty() || placements.len() >= limits::PLAN_MAX || looked_at >= LOOKED_AT_MAX {
             break;
         }
         if covers(&hopeless, &job.spec) {
+            continue;
+        }
+        if let Some(hold) = claimed.hold(job) {
+            if ends && matches!(hold, Hold::Quota { .. }) && over_quota.len() < limits::PLAN_MAX {
+                over_quota.push(job.id);
+            }
             continue;
         }
         looked_at += 1;
@@ -64,6 +77,7 @@ pub fn plan(state: &State, waiting: &BTreeSet<JobId>) -> CommitPlan {
         if let Some(node) = take_tightest(&mut room, &job.spec) {
             let task = job.task_id();
             placements.push(Placement { task, node });
+            claimed.add(job);
         } else if nodes.iter().any(|node| could_take(node, &job.spec)) {
             remember(&mut refused, &job.spec);
         } else {
@@ -71,7 +85,10 @@ pub fn plan(state: &State, waiting: &BTreeSet<JobId>) -> CommitPlan {
             remember(&mut hopeless, &job.spec);
         }
     }
-    CommitPlan { placements }
+    CommitPlan {
+        placements,
+        over_quota,
+    }
 }
 
 /// Whether the task would fit if the node had nothing else.

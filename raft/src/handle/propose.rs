@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::job::EndedJob;
-use model::log::{Applied, EndedPage, EndedSearch, Later, Log, LogError};
+use model::log::{Applied, AuditPage, AuditSearch, EndedPage, EndedSearch, Later, Log, LogError};
 use model::{Command, Event, JobId, LogIndex, NodeId, Rejection, Reply, State};
 use openraft::errors::{ClientWriteError, RaftError as Refused};
 use openraft::{ReadPolicy, async_runtime::WatchReceiver};
@@ -73,6 +73,10 @@ impl Log for Handle {
         limit: usize,
     ) -> Later<'_, Result<Option<Vec<Event>>, LogError>> {
         Box::pin(self.ask_disk(move |view| history::events(view, after, limit)))
+    }
+
+    fn audit(&self, search: AuditSearch) -> Later<'_, Result<AuditPage, LogError>> {
+        Box::pin(self.ask_disk(move |view| history::audit(view, &search)))
     }
 
     fn leader(&self) -> Option<NodeId> {

@@ -7,7 +7,8 @@ use std::io;
 use std::ops::ControlFlow;
 
 use model::job::EndedJob;
-use model::log::{EndedPage, EndedSearch};
+use model::ledger::AuditLine;
+use model::log::{AuditPage, AuditSearch, EndedPage, EndedSearch};
 use model::{Event, JobId, LogIndex, Timestamp};
 
 use super::{View, keys};
@@ -113,4 +114,38 @@ pub(crate) fn events(view: &View, after: LogIndex, limit: usize) -> io::Result<O
         })
     })?;
     Ok(Some(events))
+}
+
+/// Lines of the audit log that match, newest first. Lines of one entry stay together.
+pub(crate) fn audit(view: &View, search: &AuditSearch) -> io::Result<AuditPage> {
+    // The database may already hold more than the view shows.
+    let newest = view.index.0.saturating_add(1);
+    let before = search.before.map_or(newest, |before| before.0.min(newest));
+    let Some(first) = before.checked_sub(1) else {
+        return Ok(AuditPage::default());
+    };
+    let limit = search.limit.clamp(1, limits::AUDIT_PAGE_MAX);
+    let (mut page, mut seen) = (AuditPage::default(), 0);
+    let mut last = None;
+    let from = keys::audit(LogIndex(first), u32::MAX);
+    view.db
+        .scan(&from, &keys::behind(&keys::AUDIT), |key, value| {
+            let index = keys::parse_audit(key);
+            let index = index.ok_or_else(|| io_error("a key of the audit log is malformed"))?;
+            let full = page.lines.len() >= limit || seen >= limits::AUDIT_SCAN_MAX;
+            if full && last != Some(index) {
+                page.next = last;
+                return Ok(ControlFlow::Break(()));
+            }
+            seen += 1;
+            last = Some(index);
+            let line: AuditLine = model::format::decode(value)
+                .map_err(|why| io_error(format!("an audit line cannot be read: {why}")))?;
+            let wanted = search.user.as_ref();
+            if wanted.is_none_or(|user| *user == line.who.user) {
+                page.lines.push((index, line));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+    Ok(page)
 }

@@ -30,6 +30,11 @@ pub(crate) fn table(table: Table) -> [u8; 2] {
         Table::Job => b'J',
         Table::SubmitKey => b'k',
         Table::Trouble => b'w',
+        Table::Project => b'P',
+        Table::Queue => b'Q',
+        Table::Spent => b'x',
+        Table::Directory => b'd',
+        Table::SshKey => b'K',
     };
     [b'S', letter]
 }
@@ -81,6 +86,22 @@ pub(crate) fn ledger(index: LogIndex, position: u32) -> Vec<u8> {
     let mut key = numbered(b'A', index.0).to_vec();
     key.extend_from_slice(&position.to_be_bytes());
     key
+}
+
+/// What the keys of [`audit`] begin with.
+pub(crate) const AUDIT: [u8; 1] = [b'Z'];
+
+/// Lines of the audit log, newest first, by entry and position in it.
+pub(crate) fn audit(index: LogIndex, position: u32) -> Vec<u8> {
+    let mut key = numbered(AUDIT[0], !index.0).to_vec();
+    key.extend_from_slice(&(!position).to_be_bytes());
+    key
+}
+
+/// The entry of a key of [`audit`].
+pub(crate) fn parse_audit(key: &[u8]) -> Option<LogIndex> {
+    let (index, _) = key.get(1..)?.split_first_chunk::<8>()?;
+    Some(LogIndex(!u64::from_be_bytes(*index)))
 }
 
 /// Events by entry.

@@ -176,6 +176,9 @@ impl Worker {
         for (position, line) in (0_u32..).zip(&changes.ledger) {
             batch.put(keys::ledger(index, position), model::format::encode(line));
         }
+        for (position, line) in (0_u32..).zip(&changes.audit) {
+            batch.put(keys::audit(index, position), model::format::encode(line));
+        }
         if !changes.events.is_empty() {
             let event = Event {
                 index,

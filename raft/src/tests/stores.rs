@@ -80,8 +80,7 @@ pub(super) fn user(name: &str) -> Command {
     Command::PutUser(PutUser {
         name: name.into(),
         role: Role::User,
-        unix_ids: None,
-        disabled: false,
+        ..PutUser::default()
     })
 }
 
@@ -201,19 +200,8 @@ pub(super) async fn apply(tables: &TableStore, entries: Vec<Entry>) -> io::Resul
 
 /// The users in a state, the administrator aside: which entries it holds.
 pub(super) fn users(state: &model::State) -> Vec<u64> {
-    let keys = state.records().filter_map(|key| match key {
-        model::RecordKey::User(name) => name.0.strip_prefix("user-")?.parse().ok(),
-        model::RecordKey::Meta
-        | model::RecordKey::Policy
-        | model::RecordKey::Token(_)
-        | model::RecordKey::JoinToken(_)
-        | model::RecordKey::Volume(_)
-        | model::RecordKey::Node(_)
-        | model::RecordKey::Spec(_)
-        | model::RecordKey::Job(_)
-        | model::RecordKey::SubmitKey(_, _)
-        | model::RecordKey::Trouble(_) => None,
-    });
+    let keys = state.users().map(|user| user.name.0.strip_prefix("user-"));
+    let keys = keys.filter_map(|number| number?.parse().ok());
     let mut users: Vec<u64> = keys.collect();
     users.sort_unstable();
     users

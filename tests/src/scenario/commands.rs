@@ -3,13 +3,14 @@
 mod jobs;
 
 use anyhow::{Result, bail};
-use model::account::{Role, Token, TokenId, UserName};
+use model::account::{Role, Scope, Token, TokenId, UnixIds, UserName};
 use model::command::{
     CreateJoinToken, DrainNode, MarkNodes, NoteTrouble, PutUser, RedeemJoinToken, RegisterNode,
     RemoveNode, RevokeToken, SetHeadIntent, SetPassword,
 };
 use model::node::{HeadIntent, NodeFacts, NodeHealth, RuntimeKind};
 use model::policy::{Timings, Volume};
+use model::project::Grant;
 use model::{Command, Millis, Timestamp};
 
 pub(super) use jobs::spec;
@@ -95,8 +96,13 @@ fn account(world: &World, name: &str, words: &mut Words) -> Result<Option<Comman
         "user" => Command::PutUser(PutUser {
             name: UserName(expand(&words.next("a name")?)),
             role: role(&words.option_or("role", "user"))?,
-            unix_ids: words.number("uid")?.map(|id| (id, id)),
+            ids: words.number("uid")?.map(|id| UnixIds {
+                uid: id,
+                gid: id,
+                groups: Vec::new(),
+            }),
             disabled: words.option("disabled").is_some(),
+            ..PutUser::default()
         }),
         "password" => Command::SetPassword(SetPassword {
             user: UserName(words.next("whose")?),
@@ -111,6 +117,7 @@ fn account(world: &World, name: &str, words: &mut Words) -> Result<Option<Comman
             label: words.option_or("label", ""),
             created_at: Timestamp(0),
             expires_at: expiry(world, words)?,
+            scopes: Scope::ALL.into(),
         }),
         "revoke" => Command::RevokeToken(RevokeToken {
             id: TokenId(words.next("its id")?),
@@ -122,6 +129,7 @@ fn account(world: &World, name: &str, words: &mut Words) -> Result<Option<Comman
                 host_path: words.option_or("host", &format!("/srv/{name}")),
                 mount_path: words.option_or("mount", &format!("/mnt/{name}")),
                 writable: words.option("rw").is_some(),
+                who: Grant::to_all(),
                 name,
             })
         }

@@ -104,6 +104,7 @@ fn refusal(why: Refusal) -> &'static str {
         Refusal::NodeUnavailable => "node unavailable",
         Refusal::NoRoom => "no room",
         Refusal::WrongRuntime => "wrong runtime",
+        Refusal::OnHold => "on hold",
     }
 }
 
@@ -292,10 +293,16 @@ fn record(key: &RecordKey) -> String {
         RecordKey::Meta | RecordKey::Policy => table.name().into(),
         RecordKey::User(name) => format!("{} {name}", table.name()),
         RecordKey::Token(id) | RecordKey::JoinToken(id) => format!("{} {}", table.name(), id.0),
-        RecordKey::Volume(name) => format!("{} {name}", table.name()),
+        RecordKey::Volume(name)
+        | RecordKey::Project(name)
+        | RecordKey::Queue(name)
+        | RecordKey::Directory(name) => format!("{} {name}", table.name()),
+        RecordKey::Spent(holder) => format!("{} {holder}", table.name()),
         RecordKey::Node(id) | RecordKey::Trouble(id) => format!("{} {id}", table.name()),
         RecordKey::Spec(id) | RecordKey::Job(id) => format!("{} {id}", table.name()),
-        RecordKey::SubmitKey(user, key) => format!("{} {user}/{key}", table.name()),
+        RecordKey::SubmitKey(user, key) | RecordKey::SshKey(user, key) => {
+            format!("{} {user}/{key}", table.name())
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anyhow::{Context, Result, bail};
+use model::account::UnixIds;
 use model::assignment::{Held, StopCause};
 use model::job::{Job, TaskState};
 use model::node::{Node, NodeRole};
@@ -140,7 +141,8 @@ fn explain(world: &World) -> Result<String> {
 fn why(reason: &Reason) -> String {
     match reason {
         Reason::TryingAgain { at } => format!("{reason} ({})", moment(*at)),
-        Reason::NoNode { .. }
+        Reason::OnHold(_)
+        | Reason::NoNode { .. }
         | Reason::WrongRuntime { .. }
         | Reason::TooLarge { .. }
         | Reason::NoRoom { .. }
@@ -191,7 +193,7 @@ fn orders(world: &World, words: &mut Words) -> Result<String> {
         )?;
         write!(out, ", {}, wall limit {wall}", order.spec.resources)?;
         write!(out, "{}", if order.exclusive { ", exclusive" } else { "" })?;
-        if let Some((uid, gid)) = order.unix_ids {
+        if let Some(UnixIds { uid, gid, .. }) = &order.ids {
             write!(out, ", as {uid}:{gid}")?;
         }
         for mount in &order.mounts {

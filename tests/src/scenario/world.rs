@@ -158,8 +158,7 @@ impl World {
             let put = PutUser {
                 name,
                 role,
-                unix_ids: None,
-                disabled: false,
+                ..PutUser::default()
             };
             self.silently(&Command::PutUser(put))?;
         }

@@ -361,7 +361,9 @@ impl World {
             return;
         };
         match order {
-            Order::Assign(assignments) => {
+            // Heads of today do not say it.
+            Order::Assign(_) => {}
+            Order::Run(assignments) => {
                 let holds = live.span.left(obeying.clock.monotonic(now)) > Millis(0);
                 for new in assignments {
                     if !live.book.is_new(new.attempt) {

@@ -91,8 +91,7 @@ impl World {
             self.entry(Command::PutUser(PutUser {
                 name: UserName::from(name),
                 role: Role::User,
-                unix_ids: None,
-                disabled: false,
+                ..PutUser::default()
             }))?;
         }
         for name in ["h1", "h2", "h3"] {

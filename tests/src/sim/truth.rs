@@ -37,7 +37,7 @@ pub(super) struct Truth {
 impl World {
     /// Nothing is sent to a node before it is committed.
     pub(super) fn is_committed(&self, node: NodeId, order: &Order) -> Result<()> {
-        let Order::Assign(assignments) = order else {
+        let Order::Run(assignments) = order else {
             return Ok(());
         };
         for sent in assignments {
@@ -148,7 +148,9 @@ impl World {
             | Outcome::CannotStart
             | Outcome::Infrastructure
             | Outcome::NodeLost
-            | Outcome::NotBegun => false,
+            | Outcome::NotBegun
+            | Outcome::OverQuota
+            | Outcome::OutputLimit => false,
         };
         ensure!(
             !by_itself || code == line.end.exit.code,

@@ -7,6 +7,7 @@ use model::command::{
 };
 use model::node::{HeadIntent, NodeFacts, NodeHealth, NodeRole, RuntimeKind};
 use model::policy::{EarlierLeases, Timings, Volume};
+use model::project::Grant;
 use model::{Bytes, ClusterId, Command, MilliCpus, Millis, NodeId, Resources, State, Timestamp};
 
 use super::Stream;
@@ -87,8 +88,8 @@ impl Stream {
             0..2 => Command::PutUser(PutUser {
                 name: self.user(),
                 role: self.chance.one([Role::User, Role::Operator, Role::Admin]),
-                unix_ids: None,
                 disabled: self.chance.percent(15),
+                ..PutUser::default()
             }),
             2 => {
                 let (old, new) = (self.chance.one([None, Some("once"), Some("x")]), "x");
@@ -125,6 +126,7 @@ impl Stream {
                 host_path: self.chance.one(["/srv/a", "/srv/b", "relative"]).into(),
                 mount_path: "/data".into(),
                 writable: self.chance.percent(50),
+                who: Grant::to_all(),
             }),
             12 => Command::RemoveVolume(self.volume()),
             13 => {

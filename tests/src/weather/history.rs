@@ -86,7 +86,9 @@ impl Saw {
             | JobState::ImageUnavailable
             | JobState::CannotStart
             | JobState::Infrastructure
-            | JobState::NodeLost => (ENDED, ENDED),
+            | JobState::NodeLost
+            | JobState::OverQuota
+            | JobState::OutputLimit => (ENDED, ENDED),
         };
         Saw {
             least,

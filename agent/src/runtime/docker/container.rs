@@ -9,8 +9,10 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
     MountType, RestartPolicy, RestartPolicyNameEnum,
 };
+use model::account::UnixIds;
 use model::assignment::Assignment;
-use model::spec::Program;
+use model::policy::Network;
+use model::spec::{JobSpec, Program};
 use model::{AttemptId, ClusterId, Fence, MilliCpus};
 
 use super::{DockerConfig, Facts, JOB_DIR};
@@ -26,6 +28,18 @@ pub(super) const LABEL_ATTEMPT: &str = "godocker.attempt";
 pub(super) const LABEL_FENCE: &str = "godocker.fence";
 /// Whose job it is.
 pub(super) const LABEL_OWNER: &str = "godocker.owner";
+/// What root in a container may: what package managers and services need to give files and
+/// processes away inside it. Nothing about devices, the network, tracing or other containers.
+const ROOT_CAPABILITIES: [&str; 8] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "NET_BIND_SERVICE",
+];
 /// Where the script lies in the container.
 const SCRIPT: &str = "/mnt/go-docker/cmd.sh";
 /// Where the user's home appears, if a volume brings it.
@@ -88,8 +102,8 @@ pub(super) fn body(
     assignment: &Assignment,
     place: &Place,
 ) -> ContainerCreateBody {
-    let (uid, gid) = assignment.unix_ids.unwrap_or(config.default_ids);
-    let (entrypoint, cmd) = command(&assignment.spec.program);
+    let UnixIds { uid, gid, .. } = runs_as(config, assignment);
+    let (entrypoint, cmd) = command(&assignment.spec);
     ContainerCreateBody {
         image: Some(assignment.spec.image.clone()),
         entrypoint,
@@ -103,10 +117,19 @@ pub(super) fn body(
     }
 }
 
+/// What the container's program is: its user, or root where that was allowed.
+fn runs_as(config: &DockerConfig, assignment: &Assignment) -> UnixIds {
+    if assignment.spec.root {
+        return UnixIds::default();
+    }
+    assignment.runs_as(config.default_ids)
+}
+
 /// Entry point and arguments. A script replaces the image's entry point; an argument vector is
 /// what `docker run IMAGE ARGS` would be given, so the image's entry point is kept.
-fn command(program: &Program) -> (Option<Vec<String>>, Option<Vec<String>>) {
-    match program {
+fn command(spec: &JobSpec) -> (Option<Vec<String>>, Option<Vec<String>>) {
+    let own = spec.entrypoint.clone();
+    match &spec.program {
         Program::Script { text, args } => {
             let mut start = Vec::new();
             if !text.starts_with("#!") {
@@ -115,8 +138,8 @@ fn command(program: &Program) -> (Option<Vec<String>>, Option<Vec<String>>) {
             start.push(SCRIPT.to_owned());
             (Some(start), Some(args.clone()))
         }
-        Program::Argv(argv) if argv.is_empty() => (None, None),
-        Program::Argv(argv) => (None, Some(argv.clone())),
+        Program::Argv(argv) if argv.is_empty() => (own, None),
+        Program::Argv(argv) => (own, Some(argv.clone())),
     }
 }
 
@@ -164,7 +187,9 @@ fn host_config(
     assignment: &Assignment,
     place: &Place,
 ) -> HostConfig {
-    let resources = assignment.spec.resources;
+    let (spec, ids) = (&assignment.spec, runs_as(config, assignment));
+    let groups: Vec<String> = ids.groups.iter().map(u32::to_string).collect();
+    let resources = spec.resources;
     let memory = i64::try_from(resources.memory.0).unwrap_or(i64::MAX);
     let nano_cpus = resources.cpu.min(machine.cpus).0.saturating_mul(1_000_000);
     HostConfig {
@@ -178,9 +203,11 @@ fn host_config(
             .map(|root| format!("/{root}/{}", place.name())),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         mounts: Some(mounts(assignment, place)),
-        network_mode: Some(config.network.clone()),
+        network_mode: Some(network(config, assignment)),
         ipc_mode: Some("private".into()),
         cap_drop: Some(vec!["ALL".into()]),
+        cap_add: spec.root.then(|| ROOT_CAPABILITIES.map(Into::into).into()),
+        group_add: (!groups.is_empty()).then_some(groups),
         security_opt: Some(vec!["no-new-privileges".into()]),
         privileged: Some(false),
         init: Some(true),
@@ -191,6 +218,14 @@ fn host_config(
         }),
         auto_remove: Some(false),
         ..HostConfig::default()
+    }
+}
+
+/// The engine's name of what the job sees of the network.
+fn network(config: &DockerConfig, assignment: &Assignment) -> String {
+    match assignment.spec.network.unwrap_or_default() {
+        Network::None => "none".into(),
+        Network::Bridge => config.network.clone(),
     }
 }
 
@@ -241,7 +276,6 @@ mod tests {
     use std::sync::Arc;
 
     use model::assignment::Mount;
-    use model::spec::JobSpec;
     use model::{Bytes, JobId, MilliCpus, NodeId, Resources};
 
     use super::*;
@@ -282,7 +316,11 @@ mod tests {
             attempt: place().attempt,
             fence: place().fence,
             owner: serde_json::from_str("\"ada\"").unwrap(),
-            unix_ids: Some((1000, 1001)),
+            ids: Some(UnixIds {
+                uid: 1000,
+                gid: 1001,
+                groups: vec![2000, 2001],
+            }),
             spec: Arc::new(JobSpec {
                 program,
                 resources,
@@ -291,6 +329,7 @@ mod tests {
             }),
             mounts: vec![Mount {
                 host_path: "/srv/data".into(),
+                sub_path: String::new(),
                 mount_path: "/data".into(),
                 writable: false,
             }],
@@ -308,6 +347,7 @@ mod tests {
             "CapDrop": ["ALL"],
             "CgroupParent": "/godocker-abcdef01/12-0-2",
             "CgroupnsMode": "private",
+            "GroupAdd": ["2000", "2001"],
             "Init": true,
             "IpcMode": "private",
             "LogConfig": {"Type": "local", "Config": {
@@ -334,6 +374,24 @@ mod tests {
         assert_eq!(
             keys,
             ["Env", "HostConfig", "Image", "Labels", "User", "WorkingDir"]
+        );
+    }
+
+    #[test]
+    fn root_is_root_in_the_container_with_few_capabilities_and_no_groups() {
+        let mut order = assignment(Program::default());
+        let spec = Arc::make_mut(&mut order.spec);
+        (spec.root, spec.network) = (true, Some(Network::Bridge));
+        let mut asked = asked(&order);
+        assert_eq!(asked["User"], "0:0");
+        let host = asked["HostConfig"].take();
+        assert_eq!(host["CapDrop"], serde_json::json!(["ALL"]));
+        assert_eq!(host["CapAdd"], serde_json::json!(ROOT_CAPABILITIES));
+        assert_eq!(host.get("GroupAdd"), None);
+        assert_eq!(host["NetworkMode"], "bridge");
+        assert_eq!(
+            host["SecurityOpt"],
+            serde_json::json!(["no-new-privileges"])
         );
     }
 
@@ -367,6 +425,11 @@ mod tests {
         let said = asked(&assignment(Program::Argv(vec!["a".into(), "b c".into()])));
         assert_eq!(said.get("Entrypoint"), None);
         assert_eq!(said["Cmd"], serde_json::json!(["a", "b c"]));
+        let mut order = assignment(Program::Argv(vec!["a".into()]));
+        Arc::make_mut(&mut order.spec).entrypoint = Some(vec!["/bin/x".into(), "y".into()]);
+        let said = asked(&order);
+        assert_eq!(said["Entrypoint"], serde_json::json!(["/bin/x", "y"]));
+        assert_eq!(said["Cmd"], serde_json::json!(["a"]));
     }
 
     #[test]

@@ -120,8 +120,8 @@ impl DockerRuntime {
     ) -> Result<bool, RuntimeError> {
         let spec = &assignment.spec;
         self.ensure_image(&spec.image, spec.pull).await?;
-        let ids = assignment.unix_ids.unwrap_or(self.config.default_ids);
-        script::lay_out(place, &spec.program, ids).await?;
+        let ids = assignment.runs_as(self.config.default_ids);
+        script::lay_out(place, &spec.program, (ids.uid, ids.gid)).await?;
         let machine = container::Machine {
             cgroup_root: self.meter.root(),
             cpus: self.facts.cpus,

@@ -3,7 +3,9 @@
 use std::path::{Component, Path};
 
 use model::AttemptId;
+use model::account::UnixIds;
 use model::assignment::{Assignment, Mount};
+use model::policy::Network;
 use model::spec::Program;
 
 use super::records::{ORDER_VERSION, Order, StateDir};
@@ -26,10 +28,8 @@ pub(super) fn check(assignment: &Assignment) -> Result<(), RuntimeError> {
         let why = "and this node runs programs without images";
         return refuse(format!("the job asks for the image {image}, {why}"));
     }
-    if assignment
-        .unix_ids
-        .is_some_and(|(uid, gid)| uid == 0 || gid == 0)
-    {
+    let root = |ids: &UnixIds| ids.uid == 0 || ids.gid == 0 || ids.groups.contains(&0);
+    if assignment.spec.root || assignment.ids.as_ref().is_some_and(root) {
         return refuse("the process runtime runs nothing as root: give the account ids".into());
     }
     if let Program::Argv(argv) = &assignment.spec.program
@@ -87,13 +87,13 @@ pub(super) async fn give(
     {
         return Ok(());
     }
-    let ids = assignment.unix_ids.unwrap_or(config.default_ids);
-    script::lay_out(place, &assignment.spec.program, ids).await?;
+    let ids = assignment.runs_as(config.default_ids);
+    script::lay_out(place, &assignment.spec.program, (ids.uid, ids.gid)).await?;
     let (config, state) = (config.clone(), state.clone());
     let (assignment, place) = (assignment.clone(), place.clone());
     blocking("prepare", move || {
         let write = || {
-            let order = order(&config, &assignment, &place, ids)?;
+            let order = order(&config, &assignment, &place, &ids)?;
             state.write_order(&order)?;
             state.alive().map(|_| ())
         };
@@ -106,7 +106,7 @@ fn order(
     config: &ProcessConfig,
     assignment: &Assignment,
     place: &Place,
-    ids: (u32, u32),
+    ids: &UnixIds,
 ) -> std::io::Result<Order> {
     let work = place.work().canonicalize()?;
     let dir = place.dir.canonicalize()?;
@@ -125,10 +125,11 @@ fn order(
         stdout: output(place.stdout()),
         stderr: output(place.stderr()),
         work,
-        ids,
+        ids: (ids.uid, ids.gid),
+        groups: ids.groups.clone(),
         mounts: assignment.mounts.clone(),
         hidden: config.hidden.canonicalize()?,
-        host_network: config.host_network,
+        host_network: config.host_network && assignment.spec.network == Some(Network::Bridge),
     })
 }
 
@@ -202,7 +203,7 @@ mod tests {
             attempt: JobId(3).task().attempt(2),
             fence: Fence(9),
             owner: UserName::default(),
-            unix_ids: None,
+            ids: None,
             spec: Arc::new(JobSpec {
                 program,
                 env: vec![
@@ -247,6 +248,7 @@ mod tests {
     fn what_cannot_run_here_is_refused_in_clear_words() {
         let mount = |host: &str, target: &str| Mount {
             host_path: host.into(),
+            sub_path: String::new(),
             mount_path: target.into(),
             writable: true,
         };

@@ -58,6 +58,9 @@ pub(crate) struct Order {
     pub(crate) env: Vec<(String, String)>,
     /// User and group id.
     pub(crate) ids: (u32, u32),
+    /// Secondary group ids.
+    #[serde(default)]
+    pub(crate) groups: Vec<u32>,
     /// Directories bound over others.
     pub(crate) mounts: Vec<Mount>,
     /// The agent's own directory: not visible inside, but for the job's directory.
@@ -303,6 +306,7 @@ mod tests {
             stderr: "/dev/null".into(),
             argv: vec!["true".into()],
             env: Vec::new(),
+            groups: Vec::new(),
             ids: (1, 1),
             mounts: Vec::new(),
             hidden: PathBuf::new(),

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use model::change::Event;
 use model::command::Command;
 use model::job::EndedJob;
-use model::log::{Applied, EndedPage, EndedSearch, Later, Log, LogError};
+use model::ledger::AuditLine;
+use model::log::{Applied, AuditPage, AuditSearch, EndedPage, EndedSearch, Later, Log, LogError};
 use model::{JobId, LogIndex, NodeId, Stamp, State};
 use tokio::sync::watch;
 
@@ -24,6 +25,7 @@ struct Kept {
     index: u64,
     ended: Vec<EndedJob>,
     events: Vec<Event>,
+    audit: Vec<(LogIndex, AuditLine)>,
     /// Events up to here are forgotten.
     forgotten: u64,
     /// Who proposes or waits for a barrier waits forever.
@@ -150,6 +152,9 @@ impl Log for MemoryLog {
             let time = model::Timestamp(NOW.0 + kept.ticks);
             let (reply, changes) = kept.state.apply(Stamp { index, time }, command);
             kept.ended.extend(changes.ended);
+            let index = LogIndex(kept.index);
+            let lines = changes.audit.into_iter();
+            kept.audit.extend(lines.map(|line| (index, line)));
             if !changes.events.is_empty() {
                 let at = kept.state.now();
                 kept.events.push(Event {
@@ -263,6 +268,18 @@ impl Log for MemoryLog {
         let events: Vec<Event> = events.take(limit).cloned().collect();
         kept.events_read += events.len();
         Box::pin(async move { disk.map(|()| known.then_some(events)) })
+    }
+
+    fn audit(&self, search: AuditSearch) -> Later<'_, Result<AuditPage, LogError>> {
+        let disk = self.check_disk();
+        let kept = self.kept.lock().unwrap();
+        let wanted = |(index, line): &&(LogIndex, AuditLine)| {
+            search.before.is_none_or(|before| *index < before)
+                && (search.user.as_ref()).is_none_or(|user| *user == line.who.user)
+        };
+        let lines = kept.audit.iter().rev().filter(wanted);
+        let lines: Vec<_> = lines.take(search.limit).cloned().collect();
+        Box::pin(async move { disk.map(|()| AuditPage { lines, next: None }) })
     }
 
     fn leader(&self) -> Option<NodeId> {

@@ -1,9 +1,9 @@
 //! `admin settings`: the rules of the whole cluster.
 
-use api_types::settings::Settings;
+use api_types::settings::{Settings, Timings};
 use reqwest::Method;
 
-use crate::args::admin::{SettingsAction, Timings};
+use crate::args::admin::{SettingsAction, Timings as Wanted};
 use crate::client::Request;
 use crate::error::Failure;
 use crate::output::fields;
@@ -19,24 +19,29 @@ pub async fn run(session: &Session, action: Option<SettingsAction>) -> Result<()
     match action {
         None | Some(SettingsAction::Show) => {}
         Some(SettingsAction::Set(wanted)) => {
-            put(&mut settings, wanted);
-            let request = Request::new(Method::PUT, "/settings").body(&settings)?;
+            let timings = settings.timings.map(|timings| changed(timings, &wanted));
+            let body = Settings {
+                timings,
+                rules: None,
+            };
+            let request = Request::new(Method::PUT, "/settings").body(&body)?;
             settings = client.ask(&request).await?;
         }
     }
     session.output.one(&settings, |_| page(&settings))
 }
 
-fn put(settings: &mut Settings, wanted: Timings) {
-    let timings = &mut settings.timings;
-    timings.heartbeat_ms = wanted.heartbeat.unwrap_or(timings.heartbeat_ms);
-    timings.suspect_after_ms = wanted.suspect_after.unwrap_or(timings.suspect_after_ms);
-    timings.lease_ms = wanted.lease.unwrap_or(timings.lease_ms);
-    timings.lease_margin_ms = wanted.lease_margin.unwrap_or(timings.lease_margin_ms);
+fn changed(known: Timings, wanted: &Wanted) -> Timings {
+    Timings {
+        heartbeat_ms: wanted.heartbeat.unwrap_or(known.heartbeat_ms),
+        suspect_after_ms: wanted.suspect_after.unwrap_or(known.suspect_after_ms),
+        lease_ms: wanted.lease.unwrap_or(known.lease_ms),
+        lease_margin_ms: wanted.lease_margin.unwrap_or(known.lease_margin_ms),
+    }
 }
 
 fn page(settings: &Settings) -> String {
-    let timings = &settings.timings;
+    let timings = settings.timings.unwrap_or_default();
     fields::page(&[
         ("heartbeat", Some(length(timings.heartbeat_ms))),
         ("suspect-after", Some(length(timings.suspect_after_ms))),

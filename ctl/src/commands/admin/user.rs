@@ -36,7 +36,7 @@ pub async fn run(session: &Session, args: User) -> Result<(), Failure> {
                 role,
                 uid: ids.uid,
                 gid: ids.gid,
-                disabled: false,
+                ..UserRequest::default()
             };
             create(session, &name, &wanted, !no_password).await
         }
@@ -174,6 +174,9 @@ fn request(user: &Account) -> UserRequest {
         role: user.role,
         uid: user.uid,
         gid: user.gid,
+        groups: user.groups.clone(),
+        home: user.home.clone(),
+        mail: user.mail.clone(),
         disabled: user.disabled,
     }
 }

@@ -31,6 +31,7 @@ pub async fn run(session: &Session, args: Volume) -> Result<(), Failure> {
                 host_path,
                 mount_path,
                 writable: rw,
+                who: None,
             };
             let request = Request::new(Method::PUT, format!("/volumes/{}", escaped(&name)));
             let volume: Known = session.client()?.ask(&request.body(&body)?).await?;

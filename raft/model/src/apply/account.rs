@@ -4,10 +4,13 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::policy::check_person;
 use super::{Writer, clip, invalid, limit, not_found, reject};
-use crate::account::{Role, Token, TokenId, User, UserName};
+use crate::account::{Role, SshKey, Token, TokenId, UnixIds, User, UserName};
 use crate::change::RecordKey;
-use crate::command::{PutUser, Rejection, Reply, RevokeToken, SetPassword};
+use crate::command::{
+    PutUser, Rejection, RemoveSshKey, Reply, RevokeToken, RotateToken, SetPassword,
+};
 use crate::limits;
 use crate::spec::is_plain_name;
 
@@ -23,6 +26,10 @@ impl Writer<'_> {
         if known.is_none() && self.state.users.size() >= limits::USERS_MAX {
             return limit("users", limits::USERS_MAX);
         }
+        let person = put.ids.clone().unwrap_or_else(nobody);
+        if let Err(why) = check_person(&person, &put.home, &put.mail) {
+            return reject(why);
+        }
         let loses_power = put.role != Role::Admin || put.disabled;
         if loses_power && self.is_last_admin(&put.name) {
             let what = format!("{} is the last administrator", put.name);
@@ -36,8 +43,10 @@ impl Writer<'_> {
         let user = User {
             name: put.name.clone(),
             role: put.role,
-            unix_ids: put.unix_ids,
+            ids: put.ids,
             disabled: put.disabled,
+            home: put.home,
+            mail: put.mail,
             ..before
         };
         self.state.users.insert_mut(put.name.clone(), user);
@@ -113,6 +122,71 @@ impl Writer<'_> {
         Reply::Done
     }
 
+    /// The new token has the purpose and the scopes of the old one, which ends.
+    pub(super) fn rotate_token(&mut self, rotate: &RotateToken) -> Reply {
+        let theirs = |token: &&Token| token.user == rotate.user;
+        let Some(old) = self.state.tokens.get(&rotate.old).filter(theirs).cloned() else {
+            return reject(not_found("token", &rotate.old.0));
+        };
+        if self.state.tokens.contains_key(&rotate.id) {
+            return reject(Rejection::Conflict {
+                what: "the token exists".to_string(),
+            });
+        }
+        self.state.remove_token(&old.id);
+        self.touch(RecordKey::Token(old.id.clone()));
+        self.touch(RecordKey::Token(rotate.id.clone()));
+        self.state.put_token(Token {
+            id: rotate.id.clone(),
+            hash: rotate.hash,
+            created_at: self.now(),
+            expires_at: rotate.expires_at,
+            ..old
+        });
+        Reply::Done
+    }
+
+    pub(super) fn put_ssh_key(&mut self, key: SshKey) -> Reply {
+        if let Err(why) = self.user(&key.user) {
+            return reject(why);
+        }
+        let plain = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
+        let most = limits::SSH_KEY_BYTES_MAX;
+        if !plain(&key.key) || !plain(&key.fingerprint) || key.key.len() > most {
+            return invalid("key", format!("one line of at most {most} bytes"));
+        }
+        if key.fingerprint.len() > limits::NAME_BYTES_MAX {
+            return invalid(
+                "fingerprint",
+                format!("at most {} bytes", limits::NAME_BYTES_MAX),
+            );
+        }
+        let name = (key.user.clone(), key.fingerprint.clone());
+        let known = self.state.ssh_keys.contains_key(&name);
+        let count = self.state.ssh_keys_of(&key.user).count();
+        if !known && count >= limits::SSH_KEYS_PER_USER_MAX {
+            return limit("keys of one user", limits::SSH_KEYS_PER_USER_MAX);
+        }
+        self.touch(RecordKey::SshKey(name.0.clone(), name.1.clone()));
+        let (created_at, label) = (self.now(), clip(key.label));
+        let key = SshKey {
+            created_at,
+            label,
+            ..key
+        };
+        self.state.ssh_keys.insert_mut(name, key);
+        Reply::Done
+    }
+
+    pub(super) fn remove_ssh_key(&mut self, remove: RemoveSshKey) -> Reply {
+        let name = (remove.user, remove.fingerprint);
+        if !self.state.ssh_keys.remove_mut(&name) {
+            return reject(not_found("key", &name.1));
+        }
+        self.touch(RecordKey::SshKey(name.0, name.1));
+        Reply::Done
+    }
+
     /// Removes what has expired, at most [`limits::EXPIRE_BATCH_MAX`] records at a time.
     pub(super) fn expire(&mut self) -> Reply {
         let (now, most) = (self.now(), limits::EXPIRE_BATCH_MAX);
@@ -146,5 +220,14 @@ impl Writer<'_> {
             self.touch(RecordKey::JoinToken(id));
         }
         Reply::Expired(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+}
+
+/// Ids that pass every check, for accounts that have none.
+fn nobody() -> UnixIds {
+    UnixIds {
+        uid: u32::MAX - 1,
+        gid: u32::MAX - 1,
+        groups: Vec::new(),
     }
 }

@@ -5,6 +5,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::permit::Crowd;
 use super::{Writer, clip, invalid, limit, not_found, reject, reply};
 use crate::account::{Role, UserName};
 use crate::change::{EventKind, RecordKey};
@@ -19,30 +20,33 @@ use crate::unit::Millis;
 
 impl Writer<'_> {
     pub(super) fn submit_jobs(&mut self, submit: SubmitJobs) -> Reply {
-        if let Err(why) = self.user(&submit.by) {
-            return reject(why);
-        }
+        reply(self.try_submit(submit))
+    }
+
+    fn try_submit(&mut self, mut submit: SubmitJobs) -> Result<Reply, Rejection> {
+        self.user(&submit.by)?;
         if let Some(answer) = self.known_key(&submit) {
-            return answer;
+            return Ok(answer);
         }
         if submit.specs.is_empty() {
-            return invalid("jobs", "at least one");
+            return Ok(invalid("jobs", "at least one"));
         }
         if submit.specs.len() > limits::SUBMIT_BATCH_MAX {
-            return limit("jobs in one submission", limits::SUBMIT_BATCH_MAX);
+            return Ok(limit("jobs in one submission", limits::SUBMIT_BATCH_MAX));
         }
         if self.state.live_jobs() + submit.specs.len() > limits::LIVE_JOBS_MAX {
-            return limit("live jobs", limits::LIVE_JOBS_MAX);
+            return Ok(limit("live jobs", limits::LIVE_JOBS_MAX));
         }
-        for spec in &submit.specs {
+        let mut crowd = Crowd::default();
+        for spec in &mut submit.specs {
             if let Some(problem) = spec.validate().into_iter().next() {
-                return invalid(&problem.field, problem.message);
+                return Ok(invalid(&problem.field, problem.message));
             }
-            if let Some(name) = self.missing_volume(spec) {
-                return reject(not_found("volume", name));
-            }
+            self.permit(&submit.by, spec)?;
+            crowd.add(spec);
         }
-        self.admit(submit)
+        self.has_places(&submit.by, &crowd)?;
+        Ok(self.admit(submit))
     }
 
     fn known_key(&self, submit: &SubmitJobs) -> Option<Reply> {
@@ -67,14 +71,6 @@ impl Writer<'_> {
             count,
             replayed: true,
         })
-    }
-
-    fn missing_volume(&self, spec: &JobSpec) -> Option<alloc::string::String> {
-        let missing = spec
-            .volumes
-            .iter()
-            .find(|v| !self.state.volumes.contains_key(&v.name));
-        missing.map(|volume| volume.name.clone())
     }
 
     fn admit(&mut self, submit: SubmitJobs) -> Reply {
@@ -151,7 +147,10 @@ impl Writer<'_> {
                 CancelResult::NotFound
             };
         };
-        if !everybody && job.owner != cancel.by {
+        if !everybody
+            && job.owner != cancel.by
+            && !self.state.manages(&cancel.by, &job.spec.project)
+        {
             return CancelResult::NotFound;
         }
         let grace = cancel.grace.map(|grace| grace.min(limits::GRACE_MAX));

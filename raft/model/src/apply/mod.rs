@@ -4,9 +4,13 @@
 //! with a [`Rejection`] or ignored; an `assert!` here would mean that we are wrong.
 
 mod account;
+mod audit;
 mod jobs;
 mod node;
+mod permit;
 mod plan;
+mod policy;
+mod project;
 mod status;
 
 use alloc::format;
@@ -84,6 +88,22 @@ impl Writer<'_> {
             Command::RevokeJoinToken(id) => self.revoke_join_token(id),
             Command::ForgetEarlierLeases(forget) => self.forget_earlier_leases(&forget),
             Command::NoteTrouble(note) => self.note_trouble(note),
+            Command::PutProject(project) => self.put_project(project),
+            Command::RemoveProject(name) => self.remove_project(&name),
+            Command::PutMember(put) => self.put_member(&put),
+            Command::PutQueue(queue) => self.put_queue(queue),
+            Command::RemoveQueue(name) => self.remove_queue(&name),
+            Command::SetQuota(set) => self.set_quota(&set),
+            Command::ResetSpent(holder) => self.reset_spent(holder),
+            Command::SetRules(rules) => self.set_rules(rules),
+            Command::ConfirmUser(confirm) => self.confirm_user(confirm),
+            Command::PutDirectory(directory) => self.put_directory(directory),
+            Command::RemoveDirectory(name) => self.remove_directory(&name),
+            Command::PutSshKey(key) => self.put_ssh_key(key),
+            Command::RemoveSshKey(remove) => self.remove_ssh_key(remove),
+            Command::RotateToken(rotate) => self.rotate_token(&rotate),
+            Command::Audited(audited) => self.audited(audited),
+            Command::NoteRefusals(refusals) => self.note_refusals(refusals),
         }
     }
 

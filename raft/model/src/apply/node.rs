@@ -42,16 +42,15 @@ impl Writer<'_> {
         };
         self.state.policy = Arc::new(Policy {
             timings: init.timings,
-            earlier: None,
+            ..Policy::default()
         });
         let admin = User {
             name: init.admin.clone(),
             role: Role::Admin,
             password: init.admin_password,
             one_time: true,
-            unix_ids: None,
-            disabled: false,
             created_at: now,
+            ..User::default()
         };
         self.state.users.insert_mut(init.admin.clone(), admin);
         self.touch(RecordKey::Meta);
@@ -338,47 +337,6 @@ impl Writer<'_> {
             });
             self.touch(RecordKey::Policy);
         }
-        Reply::Done
-    }
-
-    pub(super) fn put_volume(&mut self, volume: crate::policy::Volume) -> Reply {
-        let absolute = |path: &str| path.starts_with('/') && !path.contains(['\0', ':']);
-        let up = |path: &str| path.split('/').any(|part| part == "..");
-        if !is_plain_name(&volume.name) {
-            return invalid(
-                "name",
-                "letters, digits, `.`, `_` and `-`, at most 128 bytes",
-            );
-        }
-        for (field, path) in [
-            ("host_path", &volume.host_path),
-            ("mount_path", &volume.mount_path),
-        ] {
-            if !absolute(path) || up(path) || path.len() > limits::TEXT_BYTES_MAX {
-                return invalid(field, "an absolute path without `..` and `:`");
-            }
-        }
-        let new = !self.state.volumes.contains_key(&volume.name);
-        if new && self.state.volumes.size() >= limits::VOLUMES_MAX {
-            return limit("volumes", limits::VOLUMES_MAX);
-        }
-        self.touch(RecordKey::Volume(volume.name.clone()));
-        self.state.volumes.insert_mut(volume.name.clone(), volume);
-        Reply::Done
-    }
-
-    pub(super) fn remove_volume(&mut self, name: &str) -> Reply {
-        if !self.state.volumes.contains_key(name) {
-            return reject(not_found("volume", name));
-        }
-        // Otherwise the job would run without it, and nobody would be told.
-        if let Some(job) = self.state.jobs().find(|job| job.spec.asks_for(name)) {
-            let id = job.id;
-            let what = format!("job {id} asks for volume {name}; let it end, or cancel it");
-            return reject(Rejection::Conflict { what });
-        }
-        self.state.volumes.remove_mut(name);
-        self.touch(RecordKey::Volume(name.into()));
         Reply::Done
     }
 }

@@ -7,14 +7,22 @@ use alloc::vec::Vec;
 use super::{Writer, limit};
 use crate::change::EventKind;
 use crate::command::{CommitPlan, Placement, Refusal, Reply};
-use crate::id::Fence;
-use crate::job::{Attempt, Phase, TaskState};
+use crate::id::{Fence, JobId};
+use crate::job::{Attempt, Job, Outcome, Phase, TaskState};
 use crate::limits;
+use crate::policy::OverQuota;
+use crate::quota::{Claims, Hold};
 
 impl Writer<'_> {
     pub(super) fn commit_plan(&mut self, plan: &CommitPlan) -> Reply {
         if plan.placements.len() > limits::PLAN_MAX {
             return limit("placements in one plan", limits::PLAN_MAX);
+        }
+        if plan.over_quota.len() > limits::PLAN_MAX {
+            return limit("jobs over quota in one plan", limits::PLAN_MAX);
+        }
+        for id in &plan.over_quota {
+            self.end_over_quota(*id);
         }
         let (mut accepted, mut refused) = (0, Vec::new());
         for placement in &plan.placements {
@@ -44,6 +52,9 @@ impl Writer<'_> {
         if !self.state.free(&node).fits(&job.spec.resources) {
             return Err(Refusal::NoRoom);
         }
+        if self.hold_of(&job).is_some() {
+            return Err(Refusal::OnHold);
+        }
         let number = job.next_attempt();
         job.task = TaskState::Live(Box::new(Attempt {
             number,
@@ -60,5 +71,27 @@ impl Writer<'_> {
             node: node.id,
         });
         Ok(())
+    }
+
+    /// What keeps a job from starting, as things are now.
+    fn hold_of(&self, job: &Job) -> Option<Hold> {
+        let claims = Claims {
+            user: &self.state.claim_of(&job.owner),
+            in_queue: &self.state.claim_in(&job.owner, &job.spec.queue),
+            project: &self.state.claim_on(&job.spec.project),
+        };
+        self.state.hold(job, claims)
+    }
+
+    /// Ends a waiting job if its start would exceed a quota now, and administrators want that.
+    fn end_over_quota(&mut self, id: JobId) {
+        let wanted = self.state.policy.rules.over_quota == OverQuota::End;
+        let Some(job) = self.job(id).filter(|_| wanted) else {
+            return;
+        };
+        let pending = matches!(job.task, TaskState::Pending { .. });
+        if pending && matches!(self.hold_of(&job), Some(Hold::Quota { .. })) {
+            self.end_job(id, Outcome::OverQuota);
+        }
     }
 }

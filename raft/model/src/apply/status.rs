@@ -10,13 +10,15 @@ use alloc::string::String;
 
 use super::{Writer, clip, limit};
 use crate::assignment::{Ending, News, Report};
-use crate::change::EventKind;
+use crate::change::{EventKind, RecordKey};
 use crate::command::{MarkNodes, RecordStatus, Reply};
 use crate::id::{JobId, NodeId};
 use crate::job::{Attempt, AttemptEnd, Exit, Job, Outcome, Phase, Started, TaskState, Usage};
 use crate::ledger::LedgerLine;
 use crate::limits;
 use crate::node::NodeHealth;
+use crate::quota::{self, Holder};
+use crate::resource::Effort;
 use crate::spec::OnLost;
 use crate::unit::Millis;
 
@@ -121,7 +123,9 @@ impl Writer<'_> {
             | Outcome::ImageUnavailable
             | Outcome::CannotStart
             | Outcome::Infrastructure
-            | Outcome::NodeLost => outcome,
+            | Outcome::NodeLost
+            | Outcome::OverQuota
+            | Outcome::OutputLimit => outcome,
         };
         let again = may_requeue(&job, &end);
         self.tell(EventKind::AttemptEnded {
@@ -132,14 +136,7 @@ impl Writer<'_> {
             code: end.exit.code,
             requeued: again,
         });
-        self.changes.ledger.push(LedgerLine {
-            attempt: job.task_id().attempt(end.number),
-            owner,
-            asked: job.spec.resources,
-            image: job.spec.image.clone(),
-            submitted_at: job.submitted_at,
-            end: end.clone(),
-        });
+        self.charge(&job, &end);
         let now = self.now();
         job.task = TaskState::Pending {
             since: now,
@@ -149,6 +146,43 @@ impl Writer<'_> {
         self.put_job(job);
         if !again {
             self.end_job(id, of_the_job);
+        }
+    }
+
+    /// Writes the accounting line of an attempt, and adds what it cost to what its owner and its
+    /// project have spent.
+    fn charge(&mut self, job: &Job, end: &AttemptEnd) {
+        let since = end.started.as_ref().map(|started| started.at);
+        let ran = since.map_or(Millis(0), |since| end.ended_at.since(since));
+        let charged = quota::cost(&job.spec, ran);
+        let waited_since = match job.past.last() {
+            None => job.submitted_at,
+            Some(before) => before.ended_at,
+        };
+        self.changes.ledger.push(LedgerLine {
+            attempt: job.task_id().attempt(end.number),
+            owner: job.owner.clone(),
+            project: job.spec.project.clone(),
+            queue: job.spec.queue.clone(),
+            name: job.spec.name.clone(),
+            asked: job.spec.resources,
+            image: job.spec.image.clone(),
+            submitted_at: job.submitted_at,
+            waited_since,
+            charged,
+            end: end.clone(),
+        });
+        if charged == Effort::default() {
+            return;
+        }
+        let (now, days) = (self.now(), self.state.policy.rules.window_days);
+        let user = Holder::User(job.owner.clone());
+        for holder in [user, Holder::Project(job.spec.project.clone())] {
+            let known = self.state.spent.get(&holder).cloned();
+            let mut spent = known.unwrap_or_default();
+            spent.add(now, days, &charged);
+            self.touch(RecordKey::Spent(holder.clone()));
+            self.state.spent.insert_mut(holder, spent);
         }
     }
 
@@ -238,7 +272,9 @@ fn may_requeue(job: &Job, end: &AttemptEnd) -> bool {
         | Outcome::TimedOut
         | Outcome::OutOfMemory
         | Outcome::ImageUnavailable
-        | Outcome::CannotStart => false,
+        | Outcome::CannotStart
+        | Outcome::OverQuota
+        | Outcome::OutputLimit => false,
     };
     not_its_fault
         && (job.spec.on_lost == OnLost::Requeue || never_began)

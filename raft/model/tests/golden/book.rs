@@ -13,6 +13,8 @@ pub(crate) struct Sample {
     name: String,
     bytes: Vec<u8>,
     again: Again,
+    /// What bytes of an older version mean, where that version could not say all of it.
+    older: BTreeMap<u8, Vec<u8>>,
 }
 
 /// What bytes mean, written as it is today.
@@ -56,7 +58,16 @@ impl Samples {
             name: name.into(),
             bytes: encode(value),
             again: Box::new(move |bytes| decode(bytes).map(|value| encode(&value))),
+            older: BTreeMap::new(),
         });
+    }
+
+    #[allow(dead_code, reason = "not every room has had to change anything")]
+    /// What the line of that name means in the book of an older version.
+    pub(crate) fn meant<T>(&mut self, version: u8, name: &str, value: &T, form: &Form<T>) {
+        let named = |sample: &&mut Sample| sample.name == name;
+        let sample = self.0.iter_mut().find(named).unwrap();
+        sample.older.insert(version, (form.encode)(value));
     }
 
     /// One value or more of every variant of an enum, named after the variant.
@@ -91,7 +102,7 @@ impl Samples {
         for version in 1..=current {
             let path = path(golden, version, book);
             let lines = read(&path);
-            wrong.extend(self.compare(&path, &lines, version == current));
+            wrong.extend(self.compare(&path, &lines, version, current));
         }
         assert!(
             wrong.is_empty(),
@@ -101,7 +112,8 @@ impl Samples {
         );
     }
 
-    fn compare(&self, path: &Path, lines: &Lines, current: bool) -> Vec<String> {
+    fn compare(&self, path: &Path, lines: &Lines, version: u8, current: u8) -> Vec<String> {
+        let current = version == current;
         let mut wrong = Vec::new();
         let path = path.display();
         for (name, bytes) in lines {
@@ -112,7 +124,7 @@ impl Samples {
                 continue;
             };
             match (sample.again)(bytes) {
-                Ok(again) if again == sample.bytes => {}
+                Ok(again) if again == *sample.older.get(&version).unwrap_or(&sample.bytes) => {}
                 Ok(_) => wrong.push(format!("{path}: {name} is read as something else")),
                 Err(why) => wrong.push(format!("{path}: {name} cannot be read: {why}")),
             }
@@ -143,6 +155,7 @@ impl Samples {
                 writeln!(text, "{} {}", sample.name, hex(&sample.bytes)).unwrap();
             }
         }
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 }
@@ -177,7 +190,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn unhex(digits: &str) -> Vec<u8> {
+pub(crate) fn unhex(digits: &str) -> Vec<u8> {
     let pairs = digits.as_bytes().chunks(2);
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     pairs.map(byte).collect()

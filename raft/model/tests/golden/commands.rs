@@ -3,29 +3,118 @@
 use model::account::Role;
 use model::assignment::News;
 use model::command::{
-    CancelJobs, CancelResult, Command, CommitPlan, ConfirmLost, CreateJoinToken, DrainNode,
-    ForgetEarlierLeases, InitCluster, MarkNodes, NoteTrouble, Placement, PutUser, RecordStatus,
-    RedeemJoinToken, Refusal, RegisterNode, Rejection, RemoveNode, Reply, RevokeToken,
-    SetHeadIntent, SetPassword, SubmitJobs, SubmitKey,
+    Audited, CancelJobs, CancelResult, Command, CommitPlan, ConfirmLost, ConfirmUser,
+    CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, MarkNodes, Membership,
+    NoteTrouble, Placement, PutMember, PutUser, RecordStatus, RedeemJoinToken, Refusal, Refused,
+    RegisterNode, Rejection, RemoveNode, RemoveSshKey, Reply, RevokeToken, RotateToken,
+    SetHeadIntent, SetPassword, SetQuota, SubmitJobs, SubmitKey,
 };
 use model::node::{HeadIntent, NodeHealth, NodeRole};
 use model::policy::EarlierLeases;
+use model::quota::Holder;
 use model::unit::{Millis, Timestamp};
 use model::{ClusterId, JobId, NodeId};
 
 use crate::book::{Samples, variants};
-use crate::form;
-use crate::parts::{ending, facts, report, spec, started, timings};
-use crate::records::{token, volume};
+use crate::parts::{ending, facts, ids, ids_v1, report, spec, spec_v1, started, timings};
+use crate::records::{
+    directory, project, queue, quota, rules, ssh_key, token, token_v1, volume, volume_v1, who,
+};
+use crate::{form, part};
 
 pub(crate) fn commands(samples: &mut Samples) {
     let all = variants!(Command: InitCluster, SubmitJobs, CancelJobs, CommitPlan, RecordStatus,
         ConfirmLost, RegisterNode, MarkNodes, DrainNode, SetHeadIntent, RemoveNode,
         CreateJoinToken, RedeemJoinToken, PutUser, SetPassword, CreateToken, RevokeToken,
         PutVolume, RemoveVolume, SetTimings, Expire, RevokeJoinToken, ForgetEarlierLeases,
-        NoteTrouble);
-    let values = [jobs(), nodes(), accounts()].concat();
+        NoteTrouble, PutProject, RemoveProject, PutMember, PutQueue, RemoveQueue, SetQuota,
+        ResetSpent, SetRules, ConfirmUser, PutDirectory, RemoveDirectory, PutSshKey, RemoveSshKey,
+        RotateToken, Audited, NoteRefusals);
+    let values = [jobs(), nodes(), accounts(), people()].concat();
     samples.all(all, &values, &form());
+    for older in older() {
+        samples.meant(1, (all.0)(&older), &older, &form());
+    }
+}
+
+/// What version 1 could say of those that have changed.
+fn older() -> Vec<Command> {
+    let changed = [jobs(), nodes(), accounts()].concat();
+    let older = changed.into_iter().filter_map(|command| match command {
+        Command::SubmitJobs(submit) => Some(Command::SubmitJobs(SubmitJobs {
+            specs: vec![spec_v1()],
+            ..submit
+        })),
+        Command::CommitPlan(plan) => Some(Command::CommitPlan(CommitPlan {
+            over_quota: Vec::new(),
+            ..plan
+        })),
+        Command::PutUser(put) => Some(Command::PutUser(PutUser {
+            ids: Some(ids_v1()),
+            home: String::new(),
+            mail: String::new(),
+            ..put
+        })),
+        Command::CreateToken(_) => Some(Command::CreateToken(token_v1())),
+        Command::PutVolume(_) => Some(Command::PutVolume(volume_v1())),
+        _ => None,
+    });
+    older.collect()
+}
+
+fn people() -> Vec<Command> {
+    let alice = || model::account::UserName::from("alice");
+    vec![
+        Command::PutProject(project()),
+        Command::RemoveProject("lab".into()),
+        Command::PutMember(PutMember {
+            project: "lab".into(),
+            user: alice(),
+            membership: Membership::Manager,
+            by: "bob".into(),
+        }),
+        Command::PutQueue(queue()),
+        Command::RemoveQueue("night".into()),
+        Command::SetQuota(SetQuota {
+            user: alice(),
+            quota: Some(quota()),
+        }),
+        Command::ResetSpent(Holder::Project("lab".into())),
+        Command::SetRules(rules()),
+        Command::ConfirmUser(ConfirmUser {
+            name: alice(),
+            directory: "ldap".into(),
+            ids: ids(),
+            home: "/home/alice".into(),
+            mail: "alice@lab".into(),
+        }),
+        Command::PutDirectory(directory()),
+        Command::RemoveDirectory("ldap".into()),
+        Command::PutSshKey(ssh_key()),
+        Command::RemoveSshKey(RemoveSshKey {
+            user: alice(),
+            fingerprint: "SHA256:ab".into(),
+        }),
+        Command::RotateToken(RotateToken {
+            old: model::account::TokenId("tk".into()),
+            user: alice(),
+            id: model::account::TokenId("tl".into()),
+            hash: [6; 32],
+            expires_at: Timestamp(1_700_000_900_000),
+        }),
+        Command::Audited(Audited {
+            who: who(),
+            what: "DELETE /queues/night".into(),
+            command: Box::new(Command::RemoveQueue("night".into())),
+        }),
+        Command::NoteRefusals(vec![Refused {
+            at: Timestamp(1_700_000_000_000),
+            who: who(),
+            what: "GET /users".into(),
+            why: "403".into(),
+            times: 3,
+        }]),
+    ]
 }
 
 fn jobs() -> Vec<Command> {
@@ -49,6 +138,7 @@ fn jobs() -> Vec<Command> {
                 task: JobId(300).task(),
                 node: NodeId(17),
             }],
+            over_quota: vec![JobId(302)],
         }),
         Command::RecordStatus(RecordStatus {
             reports: vec![
@@ -129,8 +219,10 @@ fn accounts() -> Vec<Command> {
         Command::PutUser(PutUser {
             name: "alice".into(),
             role: Role::Operator,
-            unix_ids: Some((1_001, 1_002)),
+            ids: Some(ids()),
             disabled: true,
+            home: "/home/alice".into(),
+            mail: "alice@lab".into(),
         }),
         Command::SetPassword(SetPassword {
             user: "alice".into(),
@@ -164,7 +256,7 @@ pub(crate) fn replies(samples: &mut Samples) {
         Reply::Expired(5),
         Reply::Rejected(Rejection::BadToken),
     ];
-    samples.all(all, &replies, &form());
+    samples.all(all, &replies, &part());
     let all = variants!(Rejection: NotFound, Conflict, Limit, Forbidden, BadToken, Invalid,
         WrongTime);
     let what = || "node 12".to_owned();
@@ -183,7 +275,7 @@ pub(crate) fn replies(samples: &mut Samples) {
         },
         Rejection::WrongTime { what: what() },
     ];
-    samples.all(all, &rejections, &form());
+    samples.all(all, &rejections, &part());
     let all = variants!(CancelResult: Ended, Stopping, AlreadyEnded, NotFound);
     let results = [
         CancelResult::Ended,
@@ -191,13 +283,14 @@ pub(crate) fn replies(samples: &mut Samples) {
         CancelResult::AlreadyEnded,
         CancelResult::NotFound,
     ];
-    samples.all(all, &results, &form());
-    let all = variants!(Refusal: NotPending, NodeUnavailable, NoRoom, WrongRuntime);
+    samples.all(all, &results, &part());
+    let all = variants!(Refusal: NotPending, NodeUnavailable, NoRoom, WrongRuntime, OnHold);
     let refusals = [
         Refusal::NotPending,
         Refusal::NodeUnavailable,
         Refusal::NoRoom,
         Refusal::WrongRuntime,
+        Refusal::OnHold,
     ];
-    samples.all(all, &refusals, &form());
+    samples.all(all, &refusals, &part());
 }

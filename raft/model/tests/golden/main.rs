@@ -10,15 +10,23 @@ mod words;
 use std::path::PathBuf;
 
 use book::{Form, Samples};
-use model::format::{self, VERSION};
+use model::format::{self, Kept, VERSION};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// As records and commands are written.
-fn form<T: Serialize + DeserializeOwned>() -> Form<T> {
+fn form<T: Kept>() -> Form<T> {
     Form {
         encode: |value| format::encode(value),
         decode: |bytes| format::decode(bytes).map_err(|why| why.to_string()),
+    }
+}
+
+/// As what is inside of them is written: the same in every version so far.
+fn part<T: Serialize + DeserializeOwned>() -> Form<T> {
+    Form {
+        encode: |value| format::encode(value),
+        decode: |bytes| postcard::from_bytes(&bytes[1..]).map_err(|why| why.to_string()),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use model::account::UnixIds;
 use model::assignment::{Assignment, Ending, Held, Mount, News, Report, Stop, StopCause};
 use model::job::{Attempt, AttemptEnd, Cancel, Exit, Outcome, Phase, Started, Usage};
 use model::node::{NodeFacts, RuntimeKind};
-use model::policy::Timings;
+use model::policy::{Network, Timings};
 use model::spec::{JobSpec, OnLost, Program, PullPolicy, VolumeUse};
 use model::unit::{Bytes, MilliCpus, Millis, Timestamp};
 use model::{AttemptId, Fence, JobId, NodeId, Resources};
@@ -54,7 +55,29 @@ pub(crate) fn spec() -> JobSpec {
         volumes: vec![VolumeUse {
             name: "genomes".into(),
             read_only: true,
+            sub_path: "hg38".into(),
         }],
+        project: "lab".into(),
+        queue: "night".into(),
+        entrypoint: Some(vec!["/bin/time".into()]),
+        network: Some(Network::Bridge),
+        root: true,
+        output_max: Some(Bytes::mebi(9)),
+    }
+}
+
+/// What of it version 1 could say.
+pub(crate) fn spec_v1() -> JobSpec {
+    let mut spec = spec();
+    spec.volumes[0].sub_path.clear();
+    JobSpec {
+        project: "default".into(),
+        queue: "default".into(),
+        entrypoint: None,
+        network: None,
+        root: false,
+        output_max: None,
+        ..spec
     }
 }
 
@@ -165,13 +188,41 @@ pub(crate) fn assignment() -> Assignment {
         attempt: attempt_id(),
         fence: Fence(412),
         owner: "alice".into(),
-        unix_ids: Some((1_001, 1_002)),
+        ids: Some(ids()),
         spec: Arc::new(spec()),
         mounts: vec![Mount {
             host_path: "/srv/genomes".into(),
+            sub_path: "hg38".into(),
             mount_path: "/data/genomes".into(),
             writable: true,
         }],
         exclusive: true,
+    }
+}
+
+/// What of it version 1 could say.
+pub(crate) fn assignment_v1() -> Assignment {
+    let mut assignment = assignment();
+    assignment.mounts[0].sub_path.clear();
+    Assignment {
+        ids: Some(ids_v1()),
+        spec: Arc::new(spec_v1()),
+        ..assignment
+    }
+}
+
+pub(crate) fn ids() -> UnixIds {
+    UnixIds {
+        uid: 1_001,
+        gid: 1_002,
+        groups: vec![1_003],
+    }
+}
+
+/// What of them version 1 could say.
+pub(crate) fn ids_v1() -> UnixIds {
+    UnixIds {
+        groups: Vec::new(),
+        ..ids()
     }
 }

@@ -2,19 +2,26 @@
 
 use std::sync::Arc;
 
-use model::account::{JoinToken, Role, Token, TokenId, User};
+use model::account::{Directory, JoinToken, Role, Scope, Source, SshKey, Token, TokenId, User};
 use model::change::{Event, EventKind};
+use model::command::Who;
 use model::job::{EndedJob, Job, Outcome, Phase, TaskState};
-use model::ledger::LedgerLine;
+use model::ledger::{AuditLine, LedgerLine, Verdict};
 use model::node::{HeadIntent, Node, NodeHealth, NodeRole};
-use model::policy::{EarlierLeases, Policy, Volume};
+use model::policy::{
+    EarlierLeases, ImageRule, Network, OverQuota, Policy, RootVolumes, Rules, Volume,
+};
+use model::project::{Grant, Project, Queue};
+use model::quota::{Holder, Quota, Spent};
 use model::state::{Meta, SubmitRecord};
-use model::unit::{Millis, Timestamp};
-use model::{ClusterId, JobId, LogIndex, NodeId, RecordKey, Table};
+use model::unit::{Bytes, MilliCpus, Millis, Timestamp};
+use model::{ClusterId, Effort, JobId, LogIndex, NodeId, RecordKey, Table};
 
 use crate::book::{Form, Samples, variants};
-use crate::form;
-use crate::parts::{attempt, attempt_end, attempt_id, cancel, facts, resources, spec, timings};
+use crate::parts::{
+    attempt, attempt_end, attempt_id, cancel, facts, ids, ids_v1, resources, spec, spec_v1, timings,
+};
+use crate::{form, part};
 
 pub(crate) fn token() -> Token {
     Token {
@@ -24,6 +31,109 @@ pub(crate) fn token() -> Token {
         label: "laptop".into(),
         created_at: Timestamp(1_700_000_000_000),
         expires_at: Timestamp(1_700_000_900_000),
+        scopes: [Scope::Read, Scope::Account].into(),
+    }
+}
+
+/// What of it version 1 could say.
+pub(crate) fn token_v1() -> Token {
+    Token {
+        scopes: Scope::ALL.into(),
+        ..token()
+    }
+}
+
+pub(crate) fn grant() -> Grant {
+    Grant {
+        everybody: true,
+        users: ["alice".into()].into(),
+        projects: ["lab".into()].into(),
+    }
+}
+
+pub(crate) fn quota() -> Quota {
+    Quota {
+        cpu: Some(MilliCpus(1_500)),
+        memory: Some(Bytes(70_001)),
+        running: Some(300),
+        pending: Some(301),
+        cpu_time: Some(70_002),
+        memory_time: Some(70_003),
+    }
+}
+
+pub(crate) fn rules() -> Rules {
+    Rules {
+        user_quota: quota(),
+        window_days: 31,
+        over_quota: OverQuota::End,
+        network: Network::Bridge,
+        bridge: grant(),
+        root: grant(),
+        root_volumes: RootVolumes::Refused,
+        images: vec![ImageRule {
+            allow: true,
+            pattern: "docker.io/*".into(),
+        }],
+        output_max: Some(Bytes(70_004)),
+    }
+}
+
+pub(crate) fn project() -> Project {
+    Project {
+        name: "lab".into(),
+        description: "genomes".into(),
+        everybody: true,
+        members: ["alice".into()].into(),
+        managers: ["bob".into()].into(),
+        shared: true,
+        closed: true,
+        priority: 60,
+        quota: quota(),
+        created_at: Timestamp(1_700_000_000_000),
+    }
+}
+
+pub(crate) fn queue() -> Queue {
+    Queue {
+        name: "night".into(),
+        description: "long jobs".into(),
+        who: grant(),
+        accepts: true,
+        starts: true,
+        wall_max: Some(Millis(300)),
+        wall_default: Some(Millis(301)),
+        cpu_max: Some(MilliCpus(302)),
+        memory_max: Some(Bytes(303)),
+        running_per_user: Some(304),
+        pending_per_user: Some(305),
+    }
+}
+
+pub(crate) fn directory() -> Directory {
+    Directory {
+        name: "ldap".into(),
+        settings: "{}".into(),
+        sealed: vec![1, 2, 3],
+        life: Millis(300_000),
+    }
+}
+
+pub(crate) fn ssh_key() -> SshKey {
+    SshKey {
+        user: "alice".into(),
+        fingerprint: "SHA256:ab".into(),
+        key: "ssh-ed25519 AAAA".into(),
+        label: "laptop".into(),
+        created_at: Timestamp(1_700_000_000_000),
+    }
+}
+
+pub(crate) fn who() -> Who {
+    Who {
+        user: "alice".into(),
+        token: "tk".into(),
+        from: "10.0.0.1".into(),
     }
 }
 
@@ -33,6 +143,15 @@ pub(crate) fn volume() -> Volume {
         host_path: "/srv/genomes".into(),
         mount_path: "/data/genomes".into(),
         writable: true,
+        who: grant(),
+    }
+}
+
+/// What of it version 1 could say.
+pub(crate) fn volume_v1() -> Volume {
+    Volume {
+        who: Grant::to_all(),
+        ..volume()
     }
 }
 
@@ -80,15 +199,45 @@ pub(crate) fn records(samples: &mut Samples) {
         attempts: vec![attempt_end()],
     };
     samples.put("ended_job", &ended, &form());
+    let ended = EndedJob {
+        spec: Arc::new(spec_v1()),
+        ..ended
+    };
+    samples.meant(1, "ended_job", &ended, &form());
     let line = LedgerLine {
         attempt: attempt_id(),
         owner: "alice".into(),
+        project: "lab".into(),
+        queue: "night".into(),
+        name: "align".into(),
         asked: resources(),
         image: "registry/bwa:1".into(),
         submitted_at: Timestamp(1_700_000_000_000),
+        waited_since: Timestamp(1_700_000_000_050),
+        charged: Effort {
+            cpu: 70_005,
+            memory: 70_006,
+        },
         end: attempt_end(),
     };
     samples.put("ledger", &line, &form());
+    let line = LedgerLine {
+        project: "default".into(),
+        queue: "default".into(),
+        name: String::new(),
+        waited_since: line.submitted_at,
+        // It started after it ended, by its node's clock.
+        charged: Effort::default(),
+        ..line
+    };
+    samples.meant(1, "ledger", &line, &form());
+    let line = AuditLine {
+        at: Timestamp(1_700_000_000_000),
+        who: who(),
+        what: "PUT /users/bob".into(),
+        verdict: Verdict::Done,
+    };
+    samples.put("audit", &line, &form());
 }
 
 fn record(samples: &mut Samples, table: Table) {
@@ -110,8 +259,14 @@ fn record(samples: &mut Samples, table: Table) {
                     lost_after: Millis(75_000),
                     until: Timestamp(1_700_000_075_000),
                 }),
+                rules: rules(),
             };
             samples.put(name, &policy, &form());
+            let policy = Policy {
+                rules: Rules::default(),
+                ..policy
+            };
+            samples.meant(1, name, &policy, &form());
         }
         Table::User => {
             let user = User {
@@ -119,13 +274,32 @@ fn record(samples: &mut Samples, table: Table) {
                 role: Role::Admin,
                 password: "$argon2id$x".into(),
                 one_time: true,
-                unix_ids: Some((1_001, 1_002)),
+                ids: Some(ids()),
                 disabled: true,
                 created_at: Timestamp(1_700_000_000_000),
+                home: "/home/alice".into(),
+                mail: "alice@lab".into(),
+                source: Some(Source {
+                    directory: "ldap".into(),
+                    confirmed_at: Timestamp(1_700_000_000_500),
+                }),
+                quota: Some(quota()),
             };
             samples.put(name, &user, &form());
+            let user = User {
+                ids: Some(ids_v1()),
+                home: String::new(),
+                mail: String::new(),
+                source: None,
+                quota: None,
+                ..user
+            };
+            samples.meant(1, name, &user, &form());
         }
-        Table::Token => samples.put(name, &token(), &form()),
+        Table::Token => {
+            samples.put(name, &token(), &form());
+            samples.meant(1, name, &token_v1(), &form());
+        }
         Table::JoinToken => {
             let token = JoinToken {
                 id: TokenId("jt".into()),
@@ -137,10 +311,30 @@ fn record(samples: &mut Samples, table: Table) {
             };
             samples.put(name, &token, &form());
         }
-        Table::Volume => samples.put(name, &volume(), &form()),
+        Table::Volume => {
+            samples.put(name, &volume(), &form());
+            samples.meant(1, name, &volume_v1(), &form());
+        }
         Table::Node => samples.put(name, &node(), &form()),
         Table::Trouble => samples.put(name, &String::from("no runc"), &form()),
-        Table::Spec => samples.put(name, &spec(), &form()),
+        Table::Spec => {
+            samples.put(name, &spec(), &form());
+            samples.meant(1, name, &spec_v1(), &form());
+        }
+        Table::Project => samples.put(name, &project(), &form()),
+        Table::Queue => samples.put(name, &queue(), &form()),
+        Table::Directory => samples.put(name, &directory(), &form()),
+        Table::SshKey => samples.put(name, &ssh_key(), &form()),
+        Table::Spent => {
+            let day = Effort {
+                cpu: 70_005,
+                memory: 70_006,
+            };
+            let spent = Spent {
+                days: vec![(19_675, day)],
+            };
+            samples.put(name, &spent, &form());
+        }
         Table::Job => jobs(samples, name),
         Table::SubmitKey => {
             let used = SubmitRecord {
@@ -173,7 +367,7 @@ fn jobs(samples: &mut Samples, name: &str) {
         TaskState::Pending { .. } => None,
     });
     let phases: Vec<Phase> = phases.collect();
-    samples.all(variants!(Phase: Placed, Running), &phases, &form());
+    samples.all(variants!(Phase: Placed, Running), &phases, &part());
     for (number, task) in (1..).zip(tasks) {
         samples.put(&format!("{name}.{number}"), &job(task), &form());
     }
@@ -182,7 +376,7 @@ fn jobs(samples: &mut Samples, name: &str) {
 /// Keys say their table by the first bytes of the database's key, which is not ours.
 pub(crate) fn keys(samples: &mut Samples) {
     let all = variants!(RecordKey: Meta, Policy, User, Token, JoinToken, Volume, Node, Spec, Job,
-        SubmitKey, Trouble);
+        SubmitKey, Trouble, Project, Queue, Spent, Directory, SshKey);
     let keys = [
         RecordKey::Meta,
         RecordKey::Policy,
@@ -195,6 +389,12 @@ pub(crate) fn keys(samples: &mut Samples) {
         RecordKey::Job(JobId(301)),
         RecordKey::SubmitKey("alice".into(), "night-7".into()),
         RecordKey::Trouble(NodeId(17)),
+        RecordKey::Project("lab".into()),
+        RecordKey::Queue("night".into()),
+        RecordKey::Spent(Holder::User("alice".into())),
+        RecordKey::Spent(Holder::Project("lab".into())),
+        RecordKey::Directory("ldap".into()),
+        RecordKey::SshKey("alice".into(), "SHA256:ab".into()),
     ];
     let form = Form {
         encode: |key: &RecordKey| [key.table().name().as_bytes(), b"=", &key.bytes()].concat(),
@@ -212,7 +412,7 @@ pub(crate) fn events(samples: &mut Samples) {
     let all = variants!(EventKind: JobsSubmitted, CancelRequested, AttemptPlaced, AttemptStarted,
         AttemptEnded, JobEnded, NodeJoined, NodeHealth, NodeDrain, NodeRemoved);
     let kinds = [of_jobs(), of_nodes()].concat();
-    samples.all(all, &kinds, &form());
+    samples.all(all, &kinds, &part());
     let event = Event {
         index: LogIndex(500),
         at: Timestamp(1_700_000_000_000),

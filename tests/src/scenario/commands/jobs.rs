@@ -25,6 +25,7 @@ pub(super) fn parse(world: &World, name: &str, words: &mut Words) -> Result<Opti
         "plan" => Command::CommitPlan(scheduler::plan(&world.replica.state, &world.waiting())),
         "place" => Command::CommitPlan(CommitPlan {
             placements: placements(world, words)?,
+            over_quota: Vec::new(),
         }),
         "report" => {
             let repeat = words.number("times")?.unwrap_or(1);
@@ -84,6 +85,7 @@ pub(in crate::scenario) fn spec(words: &mut Words) -> Result<JobSpec> {
         VolumeUse {
             name: name.unwrap_or(&text).into(),
             read_only: name.is_some(),
+            sub_path: String::new(),
         }
     });
     let env = list(words.option("env")).into_iter().map(|text| {
@@ -107,6 +109,9 @@ pub(in crate::scenario) fn spec(words: &mut Words) -> Result<JobSpec> {
         wall_limit: words.length("wall")?,
         grace: length(&words.option_or("grace", "10s"))?,
         on_lost,
+        project: words.option_or("project", ""),
+        queue: words.option_or("queue", ""),
+        ..JobSpec::default()
     })
 }
 
