@@ -5,7 +5,8 @@
 //! descriptor, never by its name: a user who renames things meanwhile changes nothing. This package
 //! knows nothing of jobs, of engines or of who may use what.
 //!
-//! [`resolve`] finds a directory below one of the administrator's.
+//! [`resolve`] finds a directory below one of the administrator's; [`Pins`] mounts what was found
+//! where the user cannot reach it, so that its path can be handed to another daemon.
 //!
 //! Every call blocks: call from a thread that may wait.
 
@@ -19,6 +20,11 @@ pub use ids::{Ids, as_user};
 mod descend;
 mod resolve;
 pub use resolve::{Pinnable, resolve};
+
+mod kernel;
+mod mountinfo;
+mod pins;
+pub use pins::{Access, Pins};
 
 mod entry;
 pub use entry::{Entry, Kind};
