@@ -6,7 +6,8 @@
 //! knows nothing of jobs, of engines or of who may use what.
 //!
 //! [`resolve`] finds a directory below one of the administrator's; [`Pins`] mounts what was found
-//! where the user cannot reach it, so that its path can be handed to another daemon.
+//! where the user cannot reach it, so that its path can be handed to another daemon. [`Tree`]
+//! lists, reads, writes, packs and removes below one directory.
 //!
 //! Every call blocks: call from a thread that may wait.
 
@@ -34,3 +35,4 @@ mod sweep;
 mod tree;
 mod walk;
 pub use error::{BeneathError, NameFault};
+pub use tree::{Archived, Format, Given, Opened, Page, Parents, Tree, Usage};
