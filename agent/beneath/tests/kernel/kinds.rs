@@ -2,11 +2,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -39,11 +39,16 @@ const SPECIAL: [&str; 5] = ["block", "pipe", "socket", "tty", "zero"];
 fn in_time<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let (done, waiting) = mpsc::channel();
-        scope.spawn(move || done.send(work()));
+        let working = scope.spawn(move || done.send(work()));
         match waiting.recv_timeout(HUNG) {
             Ok(result) => result,
-            Err(_) => {
-                eprintln!("this hangs");
+            Err(RecvTimeoutError::Disconnected) => match working.join() {
+                Err(panic) => std::panic::resume_unwind(panic),
+                Ok(_) => panic!("it said nothing"),
+            },
+            Err(RecvTimeoutError::Timeout) => {
+                // A thread that hangs cannot be ended.
+                let _ = writeln!(std::io::stderr(), "this hangs");
                 std::process::abort();
             }
         }
