@@ -8,6 +8,10 @@
 //! The other daemon must see the mounts: it must live in the same mount namespace, or in one that
 //! receives this one's mounts (mount_namespaces(7), "shared subtrees"). A systemd service with a
 //! mount namespace of its own never passes its mounts on. [`Pins::visible_to`] finds out.
+//!
+//! What Docker is told about a pin: the path alone. Without `:ro` it takes over what the pin forbids,
+//! writing included; with `:ro` it mounts it anew with that and nothing else, and devices and set-id
+//! bits work again. The pin must stay for as long as the engine may start the container.
 
 mod detached;
 mod directory;
