@@ -37,12 +37,12 @@ pub const OMISSIONS_MAX: usize = 1_000;
 
 /// Bytes read and written at once.
 pub const COPY_BYTES: usize = 128 << 10;
-/// Temporary names that an upload tries.
+/// Temporary names that are tried for one thing.
 pub const TEMPORARY_NAMES_MAX: usize = 16;
 
 /// Directories inside each other that a removal enters; deeper ones are moved up first.
 pub const REMOVE_LEVELS_MAX: usize = 32;
-/// Rounds of a removal, of which each but the last has moved something up.
+/// Rounds of a removal. Each goes as many levels deeper into what the one before moved up.
 pub const REMOVE_ROUNDS_MAX: usize = 10_000;
-/// Rounds of a removal that end with something left and have moved nothing up.
+/// Rounds of a removal that have moved nothing up and yet were not the last one. One is normal.
 pub const REMOVE_QUIET_ROUNDS_MAX: usize = 8;

@@ -9,9 +9,9 @@
 //! receives this one's mounts (mount_namespaces(7), "shared subtrees"). A systemd service with a
 //! mount namespace of its own never passes its mounts on. [`Pins::visible_to`] finds out.
 //!
-//! What Docker is told about a pin: the path alone. Without `:ro` it takes over what the pin forbids,
-//! writing included; with `:ro` it mounts it anew with that and nothing else, and devices and set-id
-//! bits work again. The pin must stay for as long as the engine may start the container.
+//! What Docker is told about a pin: the path alone. Without `:ro` it takes over what the pin
+//! forbids, writing included; with `:ro` it mounts it anew with that and nothing else, and devices
+//! and set-id bits work again. The pin must stay for as long as the engine may start the container.
 
 mod detached;
 mod directory;
@@ -72,8 +72,8 @@ impl Pins {
     /// Mounts what was found. Returns the path to hand on.
     ///
     /// # Errors
-    /// [`BeneathError::PinName`]; [`BeneathError::Pinned`]; [`BeneathError::Place`] if with all that
-    /// is mounted below it the other pins would be seen too; else [`BeneathError::System`], for
+    /// [`BeneathError::PinName`]; [`BeneathError::Pinned`]; [`BeneathError::Place`] if the other
+    /// pins would be seen through it, with all that is mounted there; [`BeneathError::System`], for
     /// instance without `CAP_SYS_ADMIN`, or if the directory was removed meanwhile. Nothing is left
     /// behind then.
     pub fn pin(

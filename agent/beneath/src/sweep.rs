@@ -17,13 +17,17 @@ use rustix::io::Errno;
 
 use crate::descend::{ENTRIES, Stay, fault, open_beneath};
 use crate::error::BeneathError;
-use crate::limits::{REMOVE_LEVELS_MAX, REMOVE_QUIET_ROUNDS_MAX, REMOVE_ROUNDS_MAX};
+use crate::limits::{
+    REMOVE_LEVELS_MAX, REMOVE_QUIET_ROUNDS_MAX, REMOVE_ROUNDS_MAX, TEMPORARY_NAMES_MAX,
+};
 use crate::name::told;
 
 /// What one round came to.
 #[derive(Default)]
 struct Round {
-    left: u64,
+    /// Names in the directory itself.
+    seen: u64,
+    /// Directories that were moved up.
     moved: u64,
     /// The first thing that cannot be removed.
     first: Option<BeneathError>,
@@ -31,7 +35,6 @@ struct Round {
 
 impl Round {
     fn leave(&mut self, name: &[u8], errno: Errno) {
-        self.left += 1;
         // These say that somebody else was here: another round sees what there is now.
         let busy = matches!(
             errno,
@@ -49,11 +52,13 @@ impl Round {
 /// # Errors
 /// The first thing that cannot be removed, when everything else is; [`BeneathError::Changing`].
 pub(crate) fn empty(top: BorrowedFd<'_>, path: &[u8]) -> Result<(), BeneathError> {
+    let mut names = 0;
     let mut quiet = 0;
     let mut first = None;
     for _ in 0..REMOVE_ROUNDS_MAX {
-        let round = sweep(top).map_err(|errno| fault("remove", path, errno, Stay::OneMount))?;
-        if round.left == 0 && round.moved == 0 {
+        let round =
+            sweep(top, &mut names).map_err(|errno| fault("remove", path, errno, Stay::OneMount))?;
+        if round.seen == 0 {
             return Ok(());
         }
         first = round.first;
@@ -73,8 +78,8 @@ struct Level {
     name: Option<CString>,
 }
 
-/// Goes through everything once.
-fn sweep(top: BorrowedFd<'_>) -> Result<Round, Errno> {
+/// Goes through everything once. `names` numbers what is moved up.
+fn sweep(top: BorrowedFd<'_>, names: &mut u64) -> Result<Round, Errno> {
     let mut round = Round::default();
     let entries = Dir::new(open_beneath(top, b".", ENTRIES, Stay::OneMount)?)?;
     let mut levels = vec![Level {
@@ -86,7 +91,8 @@ fn sweep(top: BorrowedFd<'_>) -> Result<Round, Errno> {
             Some(Ok(entry)) => {
                 let name = entry.file_name();
                 if name != c"." && name != c".." {
-                    take(top, name.to_owned(), &mut levels, &mut round);
+                    round.seen += u64::from(level.name.is_none());
+                    take(top, name.to_owned(), &mut levels, &mut round, names);
                 }
             }
             Some(Err(_)) | None => {
@@ -106,7 +112,13 @@ fn sweep(top: BorrowedFd<'_>) -> Result<Round, Errno> {
 }
 
 /// Removes one name, or enters it, or moves it up.
-fn take(top: BorrowedFd<'_>, name: CString, levels: &mut Vec<Level>, round: &mut Round) {
+fn take(
+    top: BorrowedFd<'_>,
+    name: CString,
+    levels: &mut Vec<Level>,
+    round: &mut Round,
+    names: &mut u64,
+) {
     let depth = levels.len();
     let Some(level) = levels.last() else { return };
     let taken = level
@@ -118,7 +130,8 @@ fn take(top: BorrowedFd<'_>, name: CString, levels: &mut Vec<Level>, round: &mut
                 Dir::new(inside).map(Some)
             }
             Err(Errno::ISDIR) => {
-                move_up(dir, &name, top, &mut round.moved)?;
+                move_up(dir, &name, top, names)?;
+                round.moved += 1;
                 Ok(None)
             }
             done => done.map(|()| None),
@@ -138,16 +151,14 @@ fn move_up(
     dir: BorrowedFd<'_>,
     name: &CString,
     top: BorrowedFd<'_>,
-    moved: &mut u64,
+    names: &mut u64,
 ) -> Result<(), Errno> {
-    for number in 0..REMOVE_ROUNDS_MAX {
-        let new = format!(".removing-{number}");
+    for _ in 0..TEMPORARY_NAMES_MAX {
+        *names += 1;
+        let new = format!(".removing-{names}");
         match renameat_with(dir, name, top, &new, RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => {}
-            done => {
-                *moved += u64::from(done.is_ok());
-                return done;
-            }
+            done => return done,
         }
     }
     Err(Errno::EXIST)

@@ -35,7 +35,7 @@ const STAY: Stay = Stay::OneMount;
 
 /// A directory and all that is below it.
 ///
-/// Paths of its methods are relative to it and are checked as [`resolve`](crate::resolve) checks
+/// Paths of its methods are relative to it and are checked as [`resolve`](crate::resolve()) checks
 /// them; the empty path is the directory itself. They need not be UTF-8.
 #[derive(Debug)]
 pub struct Tree {

@@ -33,7 +33,7 @@ impl Tree {
     /// most `limit`, and at most [`PAGE_MAX`]. Links are told, not followed.
     ///
     /// # Errors
-    /// About the path as [`resolve`](crate::resolve) says; [`BeneathError::TooMany`] from
+    /// About the path as [`resolve`](crate::resolve()) says; [`BeneathError::TooMany`] from
     /// [`SCAN_MAX`] entries on.
     pub fn list(
         &self,

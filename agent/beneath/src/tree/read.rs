@@ -33,7 +33,7 @@ impl Tree {
     /// is opened, so that a pipe does not block and a device does nothing.
     ///
     /// # Errors
-    /// About the path as [`resolve`](crate::resolve) says; [`BeneathError::Directory`],
+    /// About the path as [`resolve`](crate::resolve()) says; [`BeneathError::Directory`],
     /// [`BeneathError::NotFile`].
     pub fn open_file(&self, path: &Path) -> Result<Opened, BeneathError> {
         let path = Relative::parse(path.as_os_str().as_bytes())?;

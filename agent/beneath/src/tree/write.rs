@@ -36,7 +36,7 @@ impl Tree {
     /// many bytes it has. The reader is called in another thread.
     ///
     /// # Errors
-    /// About the path as [`resolve`](crate::resolve) says; [`BeneathError::Directory`] if it is
+    /// About the path as [`resolve`](crate::resolve()) says; [`BeneathError::Directory`] if it is
     /// one; [`BeneathError::TooLarge`] from the first byte after `limit`; [`BeneathError::Reader`];
     /// [`BeneathError::System`], for instance when the disk or the user's quota is full.
     pub fn write(

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use beneath::{Access, BeneathError, Format, Parents, Pins, resolve};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::ground::{
     Ground, USER, directory, file, leaks, link, on_ground, picture, user, while_swapping,
@@ -177,6 +178,53 @@ fn raced_packing_stays_inside() {
                 assert!(!leaks(&packed));
             }
         });
+    });
+}
+
+/// Opens and packs `file` while it is swapped for something else.
+fn race_a_file(ground: &Ground, other: &Path) {
+    let (tree, before) = (ground.tree(), picture(&ground.outside));
+    let file_path = ground.job.join("file");
+    file(&file_path, "inside", USER);
+    let mut met = Met::default();
+    let ((), swaps) = while_swapping(&file_path, other, || {
+        for round in 0..ROUNDS {
+            match tree.open_file(Path::new("file")) {
+                Ok(mut opened) => {
+                    let mut content = Vec::new();
+                    opened.file.read_to_end(&mut content).unwrap();
+                    assert_eq!(content, b"inside");
+                    met.inside += 1;
+                }
+                Err(BeneathError::Link(_) | BeneathError::NotFile { .. }) => met.refused += 1,
+                Err(error) => panic!("{error:?}"),
+            }
+            let (format, mut packed) = ([Format::Tar, Format::Zip][round % 2], Vec::new());
+            tree.archive(Path::new(""), format, &mut packed, 1 << 20)
+                .unwrap();
+            assert!(!leaks(&packed));
+        }
+    });
+    met.prove(swaps);
+    assert_eq!(picture(&ground.outside), before);
+}
+
+#[test]
+fn a_file_swapped_for_a_link_is_a_file_or_refused() {
+    on_ground(|ground| {
+        let other = ground.job.join("link");
+        link(&other, ground.outside.join("canary"));
+        race_a_file(ground, &other);
+    });
+}
+
+#[test]
+fn a_file_swapped_for_a_pipe_is_a_file_or_refused() {
+    on_ground(|ground| {
+        let other = ground.job.join("pipe");
+        let bits = Mode::from_raw_mode(0o666);
+        mknodat(CWD, &other, FileType::Fifo, bits, 0).unwrap();
+        race_a_file(ground, &other);
     });
 }
 

@@ -84,6 +84,24 @@ fn what_is_too_deep_is_said_to_be_and_hangs_nothing() {
 }
 
 #[test]
+fn a_tree_that_is_wide_below_the_bound_is_removed() {
+    on_ground(|ground| {
+        let deep = ground.job.join(["d"; 40].join("/"));
+        fs::create_dir_all(&deep).unwrap();
+        let at_the_bound = ground.job.join(["d"; 31].join("/"));
+        for number in 0..3_000 {
+            fs::create_dir(at_the_bound.join(format!("{number}"))).unwrap();
+        }
+        // Names that a removal would use itself.
+        for number in 0..40 {
+            fs::create_dir_all(ground.job.join(format!(".removing-{number}/x"))).unwrap();
+        }
+        ground.tree().remove_all().unwrap();
+        assert!(!ground.job.exists());
+    });
+}
+
+#[test]
 fn a_large_tree_is_removed_and_links_lead_nowhere() {
     on_ground(|ground| {
         for number in 0..20 {
