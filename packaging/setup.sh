@@ -52,6 +52,8 @@ has_command mkfs.ext4      | e2fsprogs
 has_command curl           | curl
 has_command ps             | procps
 has_command jq             | jq
+has_command tar            | tar
+has_command unzip          | unzip
 has_static_busybox         | busybox-static
 has_command debootstrap    | debootstrap
 has_keyring                | debian-archive-keyring

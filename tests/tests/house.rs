@@ -17,7 +17,7 @@ const LINE_CHARS_MAX: usize = 100;
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "helper", "misc"];
 
 /// Outside things, and the packages through which each may enter.
-const DOORS: [(&[&str], &[&str]); 12] = [
+const DOORS: [(&[&str], &[&str]); 13] = [
     (&["openraft", "rocksdb"], &["raft"]),
     (&["turmoil"], &["raft"]),
     (&["quinn", "rcgen", "x509-parser"], &["net"]),
@@ -35,7 +35,8 @@ const DOORS: [(&[&str], &[&str]); 12] = [
     (&["utoipa"], &["api", "api-types"]),
     (&["bollard", "cgroups-rs", "redb"], &["agent"]),
     // In `raft` its tests only.
-    (&["nix"], &["agent", "raft", "tests"]),
+    (&["nix"], &["agent", "beneath", "raft", "tests"]),
+    (&["rustix", "tar", "zip"], &["beneath"]),
     (&["clap"], &["ctl", "agent", "xtask"]),
     (
         &[

@@ -1,0 +1,96 @@
+//! A tar archive. Names go in byte for byte; those that a header has no room for are written in
+//! front of it, as GNU tar does (`././@LongLink`).
+
+use std::io::{self, Read};
+
+use ::tar::{Builder, EntryType, Header};
+
+use super::content::Content;
+use super::outlet::Outlet;
+use super::{About, Pack};
+use crate::omission::Why;
+
+/// The name of an entry that holds a long name.
+const LONG_NAME: &[u8] = b"././@LongLink";
+
+pub(super) struct Tar<'a>(Builder<Outlet<'a>>);
+
+impl<'a> Tar<'a> {
+    pub(super) fn new(outlet: Outlet<'a>) -> Tar<'a> {
+        Tar(Builder::new(outlet))
+    }
+
+    fn entry(
+        &mut self,
+        kind: EntryType,
+        name: &[u8],
+        target: &[u8],
+        about: &About,
+        content: impl Read,
+    ) -> io::Result<()> {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(about.mode);
+        header.set_uid(about.uid.into());
+        header.set_gid(about.gid.into());
+        header.set_mtime(about.modified);
+        header.set_size(if kind.is_file() { about.size } else { 0 });
+        if put(&mut header.as_old_mut().linkname, target).is_err() {
+            self.long(EntryType::GNULongLink, target)?;
+        }
+        if put(&mut header.as_old_mut().name, name).is_err() {
+            self.long(EntryType::GNULongName, name)?;
+        }
+        header.set_cksum();
+        self.0.append(&header, content)
+    }
+
+    /// What has no room in the header that comes next.
+    fn long(&mut self, kind: EntryType, text: &[u8]) -> io::Result<()> {
+        let mut header = Header::new_gnu();
+        let _ = put(&mut header.as_old_mut().name, LONG_NAME);
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(text.len() as u64 + 1);
+        header.set_cksum();
+        self.0.append(&header, text.chain(&b"\0"[..]))
+    }
+}
+
+/// Puts a text in a field; says if there was not enough room.
+fn put(field: &mut [u8], text: &[u8]) -> Result<(), ()> {
+    let length = text.len().min(field.len());
+    field[..length].copy_from_slice(&text[..length]);
+    if length == text.len() {
+        Ok(())
+    } else {
+        Err(())
+    }
+}
+
+impl Pack for Tar<'_> {
+    fn directory(&mut self, name: &[u8], about: &About) -> io::Result<Result<(), Why>> {
+        let name = [name, b"/"].concat();
+        self.entry(EntryType::Directory, &name, b"", about, io::empty())?;
+        Ok(Ok(()))
+    }
+
+    fn file(
+        &mut self,
+        name: &[u8],
+        about: &About,
+        content: &mut Content,
+    ) -> io::Result<Result<(), Why>> {
+        self.entry(EntryType::Regular, name, b"", about, content)?;
+        Ok(Ok(()))
+    }
+
+    fn link(&mut self, name: &[u8], about: &About, target: &[u8]) -> io::Result<Result<(), Why>> {
+        self.entry(EntryType::Symlink, name, target, about, io::empty())?;
+        Ok(Ok(()))
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.0.finish()
+    }
+}
