@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use model::account::UnixIds;
 use model::assignment::Assignment;
-use model::{AttemptId, Fence};
+use model::{AttemptId, Bytes, Fence};
 use net::message::OutputStream;
 
 use crate::runtime::{Place, RuntimeError};
@@ -53,6 +53,20 @@ fn give(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
         chown(path, Some(uid), Some(gid))
     } else {
         Ok(())
+    }
+}
+
+/// How often the size of an attempt's output is looked at.
+const SIZE_EVERY: Duration = Duration::from_millis(500);
+
+/// Returns when an attempt's two outputs together have reached a bound; never, without one.
+pub async fn full(place: &Place, most: Option<Bytes>) {
+    let Some(most) = most else {
+        return std::future::pending().await;
+    };
+    let size = |path: PathBuf| path.metadata().map_or(0, |file| file.len());
+    while size(place.stdout()).saturating_add(size(place.stderr())) < most.0 {
+        tokio::time::sleep(SIZE_EVERY).await;
     }
 }
 

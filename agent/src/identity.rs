@@ -117,6 +117,11 @@ impl DataDir {
         self.0.join("attempts")
     }
 
+    /// Where the volumes of attempts are pinned.
+    pub fn pins(&self) -> PathBuf {
+        self.0.join("pins")
+    }
+
     /// Reads who the node is.
     ///
     /// # Errors

@@ -29,5 +29,6 @@ pub mod telemetry;
 pub mod token;
 pub mod uplink;
 pub mod usage;
+pub mod volumes;
 
 pub use error::AgentError;

@@ -23,6 +23,7 @@ use crate::journal::{Found, Journal, JournalError, Standing};
 use crate::lease::span::Span;
 use crate::runtime::{Place, Runtime};
 use crate::uplink::talk::Talk;
+use crate::volumes::Volumes;
 use crate::{clock, files};
 
 /// What the attempts of a node share.
@@ -50,6 +51,8 @@ pub struct Options {
     pub default_ids: (u32, u32),
     /// How often the usage of a running attempt is read.
     pub sample_every: Duration,
+    /// The volumes of jobs.
+    pub volumes: Volumes,
 }
 
 impl Runner {
@@ -66,6 +69,9 @@ impl Runner {
         let lease = Span::resume(found.lease, clock::boot_id());
         let holds = lease.left(clock::since_boot()) > Millis(0);
         let (book, taken) = Book::resume(found.attempts, holds);
+        let place = |held: Held| files::place(&options.attempts, held.attempt, held.fence);
+        let places: Vec<Place> = book.held().into_iter().map(place).collect();
+        options.volumes.keep_only(&places);
         let shared = Arc::new(Shared {
             runtime,
             journal,

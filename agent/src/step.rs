@@ -258,6 +258,7 @@ fn stopped(cause: StopCause) -> Outcome {
         StopCause::Cancel | StopCause::Stale => Outcome::Cancelled,
         StopCause::WallLimit => Outcome::TimedOut,
         StopCause::LeaseLost => Outcome::NodeLost,
+        StopCause::OutputLimit => Outcome::OutputLimit,
     }
 }
 
@@ -267,6 +268,7 @@ fn words(cause: StopCause) -> &'static str {
         StopCause::WallLimit => "stopped at its wall-time limit",
         StopCause::LeaseLost => "stopped because the node was cut off from the heads",
         StopCause::Stale => "stopped because the cluster had moved on",
+        StopCause::OutputLimit => "stopped because it wrote more output than it may",
     }
 }
 

@@ -16,6 +16,7 @@ use model::{Changes, Command, RecordKey, Reply, Stamp, State};
 use sha2::{Digest, Sha256};
 
 use crate::oracle::Oracle;
+use crate::quotas::Quotas;
 
 /// Records by table and key, as bytes.
 pub type Disk = BTreeMap<(usize, Vec<u8>), Vec<u8>>;
@@ -32,6 +33,7 @@ pub struct Replica {
     /// Accounting, in order.
     pub ledger: Vec<LedgerLine>,
     oracle: Oracle,
+    quotas: Quotas,
 }
 
 impl Replica {
@@ -68,6 +70,7 @@ impl Replica {
         self.write(&changes)?;
         self.oracle.observe(at, command, &reply, &changes)?;
         self.oracle.compare(&self.state)?;
+        self.quotas.observe(&self.state, command, &changes)?;
         Ok((reply, changes))
     }
 

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod netns;
 pub mod oracle;
 pub mod power;
+mod quotas;
 pub mod scenario;
 pub mod sim;
 pub mod stream;

@@ -88,7 +88,7 @@ impl Stream {
         }
         match self.chance.below(100) {
             0..18 => Command::SubmitJobs(self.submit()),
-            18..34 => Command::CommitPlan(scheduler::plan(state, &BTreeSet::new())),
+            18..34 => Command::CommitPlan(scheduler::plan(state, &BTreeSet::new(), time)),
             34..39 => Command::CommitPlan(self.wild_plan(state)),
             39..64 => Command::RecordStatus(self.reports(state)),
             64..70 => Command::CancelJobs(self.cancel(state)),

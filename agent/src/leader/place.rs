@@ -18,10 +18,10 @@ pub(super) async fn run(duty: Duty) {
         let index = duty.raft.applied();
         let state = duty.raft.read();
         let waiting = retries.waiting(&state, clock::monotonic());
-        let plan = scheduler::plan(&state, &waiting);
+        let plan = scheduler::plan(&state, &waiting, clock::wall());
         drop(state);
         let mut placed = false;
-        if !plan.placements.is_empty() {
+        if !plan.placements.is_empty() || !plan.over_quota.is_empty() {
             let reply = duty.propose(Command::CommitPlan(plan)).await;
             placed = matches!(reply, Some(Reply::Planned { accepted: 1.., .. }));
         }

@@ -17,6 +17,7 @@ use crate::journal::{Journal, JournalError};
 use crate::lease::Lease;
 use crate::runner::{Options, Runner};
 use crate::uplink::{Parts, SaveHeads, Uplink};
+use crate::volumes::Volumes;
 
 /// How often directories of old attempts are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
@@ -57,6 +58,9 @@ pub(super) async fn start(
         attempts: dir.attempts(),
         default_ids: (config.runtime.default_uid, config.runtime.default_gid),
         sample_every: Duration::from_millis(config.runtime.sample_ms.max(50)),
+        volumes: Volumes::open(&dir.pins()).map_err(|error| AgentError::Runtime {
+            why: error.to_string(),
+        })?,
     };
     let runner = Arc::new(Runner::start(
         runtime,

@@ -57,7 +57,7 @@ pub(crate) async fn resume(
         | RuntimeChoice::None => return runtime(config, dir, owner).await,
     }
     loop {
-        match docker(config, owner).await {
+        match docker(config, dir, owner).await {
             Ok(docker) => return Ok(Some(docker)),
             Err(error) => {
                 let count = attempts.len();
@@ -76,10 +76,10 @@ pub(crate) async fn runtime(
 ) -> Result<Option<Arc<dyn Runtime>>, AgentError> {
     Ok(Some(match config.runtime.kind {
         RuntimeChoice::None => return Ok(None),
-        RuntimeChoice::Docker => docker(config, owner).await?,
+        RuntimeChoice::Docker => docker(config, dir, owner).await?,
         RuntimeChoice::Process => process(config, dir, owner)?,
         RuntimeChoice::Fake => fake(config, dir)?,
-        RuntimeChoice::Auto => match docker(config, owner).await {
+        RuntimeChoice::Auto => match docker(config, dir, owner).await {
             Ok(docker) => docker,
             Err(error) => {
                 tracing::warn!(%error, "no container engine: jobs run without images");
@@ -89,11 +89,16 @@ pub(crate) async fn runtime(
     }))
 }
 
-async fn docker(config: &Config, owner: Owner) -> Result<Arc<dyn Runtime>, AgentError> {
+async fn docker(
+    config: &Config,
+    dir: &DataDir,
+    owner: Owner,
+) -> Result<Arc<dyn Runtime>, AgentError> {
     let socket = config.runtime.docker_socket.clone();
     let mut options = DockerConfig::new(socket, owner.cluster, owner.node);
     options.default_ids = (config.runtime.default_uid, config.runtime.default_gid);
     options.network = config.runtime.docker_network.clone();
+    options.pins = dir.pins();
     match DockerRuntime::connect(options).await {
         Ok(docker) => Ok(Arc::new(docker)),
         Err(error) => Err(AgentError::Runtime {

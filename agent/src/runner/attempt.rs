@@ -21,7 +21,7 @@ use crate::step::{
     Action, Conclusion, Progress, Running, Tries, ending, or_give_up, or_vanished, or_wait,
     refused, step,
 };
-use crate::{clock, files};
+use crate::{clock, files, volumes};
 
 /// The first wait after a failed call; doubled up to the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -178,12 +178,15 @@ impl Run {
     async fn prepare(&mut self) -> Result<(), JournalError> {
         let ids = self.shared.options.default_ids;
         let shared = self.shared.clone();
+        let (place, assignment) = (self.place.clone(), self.assignment.clone());
+        let pinned = pin(shared.clone(), place.clone(), assignment.clone());
         let result = tokio::select! {
             result = async {
-                if shared.runtime.needs_directory() {
-                    files::make(&self.place, &self.assignment, ids)?;
+                if !shared.runtime.needs_directory() {
+                    return shared.runtime.prepare(&assignment, &place).await;
                 }
-                shared.runtime.prepare(&self.assignment, &self.place).await
+                files::make(&place, &assignment, ids)?;
+                shared.runtime.prepare(&pinned.await?, &place).await
             } => result,
             // A wish to end makes a long pull pointless; what is half made is seen next time.
             _ = self.stops.changed() => return Ok(()),
@@ -192,6 +195,16 @@ impl Run {
     }
 
     async fn start(&mut self) -> Result<(), JournalError> {
+        if self.shared.runtime.needs_directory()
+            && let Err(error) = pin(
+                self.shared.clone(),
+                self.place.clone(),
+                self.assignment.clone(),
+            )
+            .await
+        {
+            return self.after_try("pin the volumes", Err(error)).await;
+        }
         let result = {
             let mut started = self.shared.runtime.start(&self.place);
             match timeout(START_SLOW, &mut started).await {
@@ -251,10 +264,16 @@ impl Run {
         let limit = self.wall_deadline();
         let mut sample = interval(shared.options.sample_every);
         sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let most = self.assignment.spec.output_max;
+        let mut full = std::pin::pin!(files::full(&place, most));
         let mut end = std::pin::pin!(shared.runtime.wait(&place));
         let mut kill = std::pin::pin!(self.enforce());
         loop {
             tokio::select! {
+                () = &mut full, if self.standing.stop.is_none() => {
+                    self.stop_for(StopCause::OutputLimit);
+                    return;
+                }
                 ended = &mut end => {
                     if let Err(error) = ended {
                         self.pause("wait", &error).await;
@@ -264,7 +283,7 @@ impl Run {
                 () = &mut kill => return,
                 _ = self.stops.changed() => return,
                 () = until(limit), if self.standing.stop.is_none() => {
-                    self.stop_at_limit();
+                    self.stop_for(StopCause::WallLimit);
                     return;
                 }
                 _ = sample.tick() => self.sample().await,
@@ -290,9 +309,9 @@ impl Run {
         Some(Instant::now() + Duration::from_millis(limit.0.saturating_sub(passed)))
     }
 
-    fn stop_at_limit(&self) {
+    fn stop_for(&self, cause: StopCause) {
         let wish = StopWish {
-            cause: StopCause::WallLimit,
+            cause,
             grace: self.assignment.spec.grace,
         };
         self.shared.book().wish(self.held, wish);
@@ -341,6 +360,7 @@ impl Run {
                 let message = &mut conclusion.message;
                 message.push_str(" (the output is incomplete: the engine did not answer)");
             }
+            self.give_back().await;
         }
         let ending = ending(
             conclusion,
@@ -352,6 +372,21 @@ impl Run {
         self.save().await?;
         self.shared.set_report(self.held, News::Ended(ending));
         Ok(())
+    }
+
+    /// What root in the container has made is the user's from now on.
+    async fn give_back(&mut self) {
+        if !self.assignment.spec.root || !self.shared.runtime.needs_directory() {
+            return;
+        }
+        for _ in 0..CAPTURE_TRIES {
+            let ids = self.assignment.runs_as(self.shared.options.default_ids);
+            let place = self.place.clone();
+            match blocking(move || volumes::give_back(&place, &ids)).await {
+                Ok(()) => return,
+                Err(error) => self.pause("giving the job's directory back", &error).await,
+            }
+        }
     }
 
     /// Ends it before its start; if it has started after all, or is gone, that is seen next.
@@ -391,6 +426,15 @@ impl Run {
         while let Err(error) = self.shared.runtime.remove(&self.place).await {
             self.pause("remove", &error).await;
         }
+        let (shared, place) = (self.shared.clone(), self.place.clone());
+        let assignment = self.assignment.clone();
+        let unpinned = blocking(move || {
+            shared.options.volumes.unpin(&place, &assignment);
+            Ok(())
+        });
+        if let Err(error) = unpinned.await {
+            tracing::warn!(attempt = %self.held.attempt, %error, "cannot take pins away");
+        }
         self.shared.book().gone(self.held.attempt);
         // The sender lives in the entry that is dropped below, so this ends only by the order.
         let _ = self.forgets.wait_for(|forget| *forget).await;
@@ -398,6 +442,33 @@ impl Run {
         self.shared.book().remove(self.held.attempt);
         Ok(())
     }
+}
+
+/// Pins the volumes anew, each time: after a restart of the machine the pins are gone, and the
+/// container that was made with them is not.
+async fn pin(
+    shared: Arc<Shared>,
+    place: Place,
+    assignment: Arc<Assignment>,
+) -> Result<Assignment, RuntimeError> {
+    blocking(move || {
+        let ids = assignment.runs_as(shared.options.default_ids);
+        shared.options.volumes.pin(&place, &assignment, &ids)
+    })
+    .await
+}
+
+/// Waits for what blocks.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RuntimeError> + Send + 'static,
+) -> Result<T, RuntimeError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panicked| {
+        Err(RuntimeError::Engine {
+            call: "the job's directories",
+            why: panicked.to_string(),
+        })
+    })
 }
 
 fn retry_wait(failures: u32) -> Duration {

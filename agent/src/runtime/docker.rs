@@ -19,6 +19,7 @@ pub(in crate::runtime) mod script;
 mod trial;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,8 +46,10 @@ pub struct DockerConfig {
     pub node: NodeId,
     /// User and group of jobs whose owner has none.
     pub default_ids: (u32, u32),
-    /// The engine's network mode for jobs.
+    /// The engine's network for jobs that may have one.
     pub network: String,
+    /// Where volumes are pinned; what lies elsewhere is made read-only by the engine if need be.
+    pub pins: PathBuf,
     /// The most processes and threads of a job.
     pub processes_max: u32,
     /// The engine's own copy of an attempt's output may grow to this; what is written beyond
@@ -96,7 +99,8 @@ impl DockerConfig {
             cluster,
             node,
             default_ids: (65534, 65534),
-            network: "none".into(),
+            network: "bridge".into(),
+            pins: PathBuf::from("/var/lib/godocker/pins"),
             processes_max: 4096,
             log_max: Bytes::mebi(1 << 20),
             pulls_at_once: 2,

@@ -95,7 +95,7 @@ pub(crate) fn quota_view(state: &State, holder: &Holder) -> seen::QuotaView {
         holder: holder.to_string(),
         quota: quota(&bounds),
         usual,
-        taken: taken(&claim, &state.spent_by(holder)),
+        taken: taken(&claim, &state.spent_by(holder, state.now())),
         window_days: state.policy().rules.window_days,
     }
 }

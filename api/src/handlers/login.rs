@@ -115,10 +115,8 @@ async fn keep(app: &App, token: Token) -> Result<(), Refused> {
 }
 
 fn oldest_login(state: &Beliefs, user: &UserName) -> Option<TokenId> {
-    let theirs = state
-        .tokens()
-        .filter(|token| token.user == *user && token.label == LABEL);
-    theirs
+    let logins = state.tokens_of(user).filter(|token| token.label == LABEL);
+    logins
         .min_by_key(|token| token.created_at)
         .map(|token| token.id.clone())
 }

@@ -22,10 +22,7 @@ use crate::secret;
 #[utoipa::path(get, path = "/tokens", tag = "tokens", responses((status = 200, body = TokenList)))]
 pub(crate) async fn list_tokens(State(app): State<App>, caller: Caller) -> axum::Json<TokenList> {
     let state = app.log().read();
-    let mut tokens: Vec<_> = state
-        .tokens()
-        .filter(|token| token.user == *caller.name())
-        .collect();
+    let mut tokens: Vec<_> = state.tokens_of(caller.name()).collect();
     tokens.sort_by_key(|token| token.created_at);
     let items = tokens
         .into_iter()

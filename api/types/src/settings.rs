@@ -67,10 +67,10 @@ pub enum OverQuota {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RootVolumes {
-    /// All of them, read-only.
-    #[default]
+    /// All of them, read-only. Inside, what the files allow whom does not count.
     ReadOnly,
     /// None: a job that asks for both is refused.
+    #[default]
     Refused,
 }
 

@@ -80,6 +80,8 @@ pub enum StopCause {
     LeaseLost,
     /// The cluster has moved on: the attempt is over in the log.
     Stale,
+    /// It wrote as much output as it may.
+    OutputLimit,
 }
 
 /// An attempt that a node has, as it says when a session opens.

@@ -7,7 +7,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 
-use crate::account::{Role, User, UserName};
+use crate::account::{Role, TokenId, User, UserName};
 use crate::id::{JobId, NodeId};
 use crate::job::{Job, Outcome, TaskState};
 use crate::limits;
@@ -16,6 +16,7 @@ use crate::quota::Claim;
 use crate::resource::Resources;
 use crate::spec::OnLost;
 use crate::state::State;
+use crate::unit::Timestamp;
 
 /// Up to this many live jobs and remembered keys of submissions a debug build checks the whole
 /// state after every entry.
@@ -200,16 +201,33 @@ impl State {
         Ok(())
     }
 
-    /// Token counts and key ages are what the tables say; keys and tokens name what has existed;
+    /// Owners and ends of tokens and key ages are what the tables say; keys and tokens name what has existed;
     /// an administrator can always speak.
     fn check_accounts(&self) -> Result<(), String> {
-        let mut counts: BTreeMap<&UserName, usize> = BTreeMap::new();
+        let mut counts: BTreeMap<&UserName, BTreeSet<&TokenId>> = BTreeMap::new();
         for token in self.tokens.values() {
-            *counts.entry(&token.user).or_default() += 1;
+            counts.entry(&token.user).or_default().insert(&token.id);
         }
-        let counted = self.token_counts.iter().map(|(user, count)| (user, *count));
-        if !counted.eq(counts.iter().map(|(user, count)| (*user, *count))) {
-            return Err(String::from("the token counts differ from the tokens"));
+        let kept = self.token_owners.iter();
+        let kept: BTreeMap<_, _> = kept
+            .map(|(user, ids)| (user, ids.iter().collect()))
+            .collect();
+        if kept != counts {
+            return Err(String::from("the owners of tokens differ from the tokens"));
+        }
+        let ends = |tokens: &mut dyn Iterator<Item = (Timestamp, TokenId)>| -> BTreeSet<_> {
+            tokens.collect()
+        };
+        let tokens = self
+            .tokens
+            .values()
+            .map(|token| (token.expires_at, token.id.clone()));
+        let joins = self.join_tokens.values();
+        let joins = joins.map(|token| (token.expires_at, token.id.clone()));
+        if ends(&mut { tokens }) != ends(&mut self.token_ends.iter().cloned())
+            || ends(&mut { joins }) != ends(&mut self.join_ends.iter().cloned())
+        {
+            return Err(String::from("the ends of tokens differ from the tokens"));
         }
         let mut owners = counts.keys().copied().chain(self.owners.keys());
         if let Some(user) = owners.find(|user| !self.users.contains_key(*user)) {

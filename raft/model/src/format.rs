@@ -229,7 +229,7 @@ impl State {
             RecordKey::Policy => self.policy = Arc::new(decode(bytes)?),
             RecordKey::User(name) => self.users.insert_mut(name, decode(bytes)?),
             RecordKey::Token(_) => self.put_token(decode(bytes)?),
-            RecordKey::JoinToken(id) => self.join_tokens.insert_mut(id, decode(bytes)?),
+            RecordKey::JoinToken(_) => self.put_join_token(decode(bytes)?),
             RecordKey::Volume(name) => self.volumes.insert_mut(name, decode(bytes)?),
             RecordKey::Node(_) => self.put_node(decode(bytes)?),
             RecordKey::Trouble(id) => self.troubles.insert_mut(id, decode(bytes)?),

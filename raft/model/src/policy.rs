@@ -153,7 +153,7 @@ impl Default for Rules {
             network: Network::None,
             bridge: Grant::default(),
             root: Grant::default(),
-            root_volumes: RootVolumes::ReadOnly,
+            root_volumes: RootVolumes::Refused,
             images: Vec::new(),
             output_max: None,
         }
@@ -183,10 +183,10 @@ pub enum Network {
 /// What jobs that run as root get of volumes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum RootVolumes {
-    /// All of them, read-only.
-    #[default]
+    /// All of them, read-only. Inside, what the files allow whom does not count.
     ReadOnly,
     /// None: a job that asks for both is refused.
+    #[default]
     Refused,
 }
 

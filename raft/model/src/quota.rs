@@ -222,8 +222,10 @@ pub struct Claims<'a> {
 }
 
 impl State {
-    /// What keeps a pending job from starting if so much is claimed.
-    pub fn hold(&self, job: &Job, claims: Claims<'_>) -> Option<Hold> {
+    /// What keeps a pending job from starting now if so much is claimed. A clock that is behind the
+    /// state's does not count.
+    pub fn hold(&self, job: &Job, claims: Claims<'_>, now: Timestamp) -> Option<Hold> {
+        let now = now.max(self.now());
         let spec = &job.spec;
         let queue = self.queue(&spec.queue)?;
         if !queue.starts {
@@ -236,10 +238,16 @@ impl State {
         }
         let user = || Holder::User(job.owner.clone());
         let project = || Holder::Project(spec.project.clone());
-        self.over(&self.quota_of(&job.owner), claims.user, spec, user)
+        self.over(&self.quota_of(&job.owner), claims.user, spec, now, user)
             .or_else(|| {
                 let quota = self.project(&spec.project).map(|project| project.quota);
-                self.over(&quota.unwrap_or_default(), claims.project, spec, project)
+                self.over(
+                    &quota.unwrap_or_default(),
+                    claims.project,
+                    spec,
+                    now,
+                    project,
+                )
             })
     }
 
@@ -248,6 +256,7 @@ impl State {
         quota: &Quota,
         claim: &Claim,
         spec: &JobSpec,
+        now: Timestamp,
         holder: impl Fn() -> Holder,
     ) -> Option<Hold> {
         if !quota.bounds_starts() {
@@ -276,7 +285,7 @@ impl State {
         if reserve(spec).is_none() {
             return Some(Hold::NeedsWallLimit(holder()));
         }
-        let total = self.spent_by(&holder()).plus(&after.reserved);
+        let total = self.spent_by(&holder(), now).plus(&after.reserved);
         if let Some(limit) = quota.cpu_time.filter(|limit| total.cpu > *limit) {
             return exceeded(Measure::CpuTime, limit);
         }
@@ -293,10 +302,10 @@ impl State {
     }
 
     /// What a holder has spent in the window that ends now.
-    pub fn spent_by(&self, holder: &Holder) -> Effort {
+    pub fn spent_by(&self, holder: &Holder, now: Timestamp) -> Effort {
         let days = self.policy().rules.window_days;
         let spent = self.spent.get(holder);
-        spent.map_or_else(Effort::default, |spent| spent.within(self.now(), days))
+        spent.map_or_else(Effort::default, |spent| spent.within(now, days))
     }
 }
 

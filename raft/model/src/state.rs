@@ -54,7 +54,9 @@ pub struct State {
     /// What exists without a record, until it is changed.
     pub(crate) fallback: Arc<Fallback>,
     pub(crate) names: Map<String, NodeId>,
-    pub(crate) token_counts: Map<UserName, usize>,
+    pub(crate) token_owners: Map<UserName, Set<TokenId>>,
+    pub(crate) token_ends: Set<(Timestamp, TokenId)>,
+    pub(crate) join_ends: Set<(Timestamp, TokenId)>,
     pub(crate) key_ages: Set<(Timestamp, UserName, String)>,
 }
 
@@ -278,6 +280,13 @@ impl State {
         self.tokens.values()
     }
 
+    /// The tokens of one user, by public half.
+    pub fn tokens_of(&self, user: &UserName) -> impl Iterator<Item = &Token> {
+        let ids = self.token_owners.get(user).into_iter();
+        ids.flat_map(|ids| ids.iter())
+            .filter_map(|id| self.tokens.get(id))
+    }
+
     /// Join tokens, used ones included until they expire.
     pub fn join_tokens(&self) -> impl Iterator<Item = &JoinToken> {
         self.join_tokens.values()
@@ -391,12 +400,9 @@ impl State {
             .key_ages
             .first()
             .map(|(at, _, _)| at.plus(limits::SUBMIT_KEY_LIFE));
-        oldest.is_some_and(|end| end <= now)
-            || self.tokens.values().any(|token| token.expires_at <= now)
-            || self
-                .join_tokens
-                .values()
-                .any(|token| token.expires_at <= now)
+        let ends = [&self.token_ends, &self.join_ends];
+        let firsts = ends.into_iter().filter_map(|ends| ends.first());
+        oldest.is_some_and(|end| end <= now) || firsts.into_iter().any(|(end, _)| *end <= now)
     }
 }
 
@@ -487,21 +493,37 @@ impl State {
 
     pub(crate) fn put_token(&mut self, token: Token) {
         self.remove_token(&token.id.clone());
-        let count = self.token_counts.get(&token.user).copied().unwrap_or(0);
-        self.token_counts.insert_mut(token.user.clone(), count + 1);
+        entry(&mut self.token_owners, &token.user).insert_mut(token.id.clone());
+        self.token_ends
+            .insert_mut((token.expires_at, token.id.clone()));
         self.tokens.insert_mut(token.id.clone(), token);
     }
 
     pub(crate) fn remove_token(&mut self, id: &TokenId) {
-        let Some(user) = self.tokens.get(id).map(|token| token.user.clone()) else {
+        let Some(token) = self.tokens.get(id).cloned() else {
             return;
         };
         self.tokens.remove_mut(id);
-        let count = self.token_counts.get(&user).copied().unwrap_or(0);
-        if count > 1 {
-            self.token_counts.insert_mut(user, count - 1);
-        } else {
-            self.token_counts.remove_mut(&user);
+        self.token_ends.remove_mut(&(token.expires_at, token.id));
+        let theirs = entry(&mut self.token_owners, &token.user);
+        theirs.remove_mut(id);
+        if theirs.is_empty() {
+            self.token_owners.remove_mut(&token.user);
+        }
+    }
+
+    pub(crate) fn put_join_token(&mut self, token: JoinToken) {
+        self.remove_join_token(&token.id.clone());
+        self.join_ends
+            .insert_mut((token.expires_at, token.id.clone()));
+        self.join_tokens.insert_mut(token.id.clone(), token);
+    }
+
+    pub(crate) fn remove_join_token(&mut self, id: &TokenId) {
+        if let Some(token) = self.join_tokens.get(id) {
+            let end = (token.expires_at, id.clone());
+            self.join_ends.remove_mut(&end);
+            self.join_tokens.remove_mut(id);
         }
     }
 

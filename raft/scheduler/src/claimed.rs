@@ -3,10 +3,10 @@
 
 use alloc::collections::BTreeMap;
 
-use model::State;
 use model::account::UserName;
 use model::job::Job;
 use model::quota::{Claim, Claims, Hold};
+use model::{State, Timestamp};
 
 /// Whose jobs a comparison is about: owner, project, queue.
 type Kind<'a> = (&'a UserName, &'a str, &'a str);
@@ -14,6 +14,7 @@ type Kind<'a> = (&'a UserName, &'a str, &'a str);
 /// Claims in a pass, read from the state when they are first needed.
 pub(crate) struct Claimed<'a> {
     state: &'a State,
+    now: Timestamp,
     users: BTreeMap<&'a UserName, Claim>,
     queues: BTreeMap<(&'a UserName, &'a str), Claim>,
     projects: BTreeMap<&'a str, Claim>,
@@ -22,9 +23,10 @@ pub(crate) struct Claimed<'a> {
 }
 
 impl<'a> Claimed<'a> {
-    pub(crate) fn of(state: &'a State) -> Claimed<'a> {
+    pub(crate) fn of(state: &'a State, now: Timestamp) -> Claimed<'a> {
         Claimed {
             state,
+            now,
             users: BTreeMap::new(),
             queues: BTreeMap::new(),
             projects: BTreeMap::new(),
@@ -48,7 +50,7 @@ impl<'a> Claimed<'a> {
             in_queue: queue.or_insert_with(|| state.claim_in(&job.owner, &spec.queue)),
             project: project.or_insert_with(|| state.claim_on(&spec.project)),
         };
-        state.hold(job, claims)
+        state.hold(job, claims, self.now)
     }
 
     /// Counts a job that this pass has placed.

@@ -56,7 +56,7 @@ pub fn explain(state: &State, job: &Job, now: Timestamp) -> Option<Reason> {
     if not_before > now {
         return Some(Reason::TryingAgain { at: not_before });
     }
-    if let Some(hold) = Claimed::of(state).hold(job) {
+    if let Some(hold) = Claimed::of(state, now).hold(job) {
         return Some(Reason::OnHold(hold));
     }
     let up = || state.nodes().filter(|node| node.accepts());

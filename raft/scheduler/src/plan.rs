@@ -14,7 +14,7 @@ use model::node::Node;
 use model::policy::OverQuota;
 use model::quota::Hold;
 use model::spec::JobSpec;
-use model::{JobId, NodeId, Resources, State, limits};
+use model::{JobId, NodeId, Resources, State, Timestamp, limits};
 
 use crate::claimed::Claimed;
 
@@ -43,7 +43,8 @@ struct Shape {
 
 /// Proposes where pending tasks go now, those of `waiting` jobs aside
 /// ([`crate::retries::Retries::waiting`]).
-pub fn plan(state: &State, waiting: &BTreeSet<JobId>) -> CommitPlan {
+/// `now` is the leader's clock, for what is bounded over a window of days.
+pub fn plan(state: &State, waiting: &BTreeSet<JobId>, now: Timestamp) -> CommitPlan {
     let nodes: Vec<&Node> = state.nodes().filter(|node| node.accepts()).collect();
     let mut room: Vec<Room<'_>> = nodes
         .iter()
@@ -55,7 +56,7 @@ pub fn plan(state: &State, waiting: &BTreeSet<JobId>) -> CommitPlan {
         .collect();
     let (mut refused, mut hopeless) = (Vec::new(), Vec::new());
     let (mut placements, mut over_quota, mut looked_at) = (Vec::new(), Vec::new(), 0);
-    let mut claimed = Claimed::of(state);
+    let mut claimed = Claimed::of(state, now);
     let ends = state.policy().rules.over_quota == OverQuota::End;
     for job in state.pending() {
         if room.is_empty() || placements.len() >= limits::PLAN_MAX || looked_at >= LOOKED_AT_MAX {

@@ -1,6 +1,7 @@
 //! What scripts may propose: the words of each command.
 
 mod jobs;
+mod projects;
 
 use anyhow::{Result, bail};
 use model::account::{Role, Scope, Token, TokenId, UnixIds, UserName};
@@ -24,6 +25,9 @@ pub(super) fn parse(world: &World, name: &str, words: &mut Words) -> Result<Opti
         return Ok(Some(command));
     }
     if let Some(command) = node(world, name, words)? {
+        return Ok(Some(command));
+    }
+    if let Some(command) = projects::parse(name, words)? {
         return Ok(Some(command));
     }
     account(world, name, words)

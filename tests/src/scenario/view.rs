@@ -151,7 +151,7 @@ fn why(reason: &Reason) -> String {
 }
 
 fn planned(world: &World) -> Result<String> {
-    let plan = scheduler::plan(&world.replica.state, &world.waiting());
+    let plan = scheduler::plan(&world.replica.state, &world.waiting(), world.now());
     let one = |place: &model::command::Placement| format!("{} → node {}", place.task, place.node);
     let text = print::list(plan.placements.iter().map(one));
     Ok(if text.is_empty() {
@@ -208,6 +208,7 @@ fn orders(world: &World, words: &mut Words) -> Result<String> {
             StopCause::WallLimit => "at its wall limit",
             StopCause::LeaseLost => "lease lost",
             StopCause::Stale => "stale",
+            StopCause::OutputLimit => "at its output limit",
         };
         let grace = print::length(stop.grace);
         writeln!(

@@ -81,7 +81,7 @@ impl World {
         let leader = &mut self.heads[head];
         let now = leader.clock.monotonic(self.now);
         let waiting = leader.retries.waiting(&leader.state, now);
-        let plan = scheduler::plan(&leader.state, &waiting);
+        let plan = scheduler::plan(&leader.state, &waiting, leader.state.now());
         if !plan.placements.is_empty() {
             self.ask(head, term, What::Place, &Command::CommitPlan(plan));
         }

@@ -4,6 +4,7 @@
 //! Nothing that a user writes widens what the container may do; the safe settings are constants.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
@@ -202,7 +203,7 @@ fn host_config(
             .cgroup_root
             .map(|root| format!("/{root}/{}", place.name())),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
-        mounts: Some(mounts(assignment, place)),
+        mounts: Some(mounts(config, assignment, place)),
         network_mode: Some(network(config, assignment)),
         ipc_mode: Some("private".into()),
         cap_drop: Some(vec!["ALL".into()]),
@@ -245,7 +246,7 @@ fn log_config(config: &DockerConfig) -> HostConfigLogConfig {
 
 /// The job's directory and its volumes. Of type `bind`, so that a missing source is an error and
 /// not a directory made by the engine.
-fn mounts(assignment: &Assignment, place: &Place) -> Vec<Mount> {
+fn mounts(config: &DockerConfig, assignment: &Assignment, place: &Place) -> Vec<Mount> {
     let bind = |source: String, target: String, read_only: bool| Mount {
         typ: Some(MountType::BIND),
         source: Some(source),
@@ -259,10 +260,13 @@ fn mounts(assignment: &Assignment, place: &Place) -> Vec<Mount> {
         false,
     );
     let volumes = assignment.mounts.iter().map(|mount| {
+        // A pin that may not be written says so itself. If the engine were told too, it would mount
+        // it anew, and lose that nothing of it is a device or has set-id bits.
+        let pinned = Path::new(&mount.host_path).starts_with(&config.pins);
         bind(
             mount.host_path.clone(),
             mount.mount_path.clone(),
-            !mount.writable,
+            !mount.writable && !pinned,
         )
     });
     std::iter::once(own).chain(volumes).collect()

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use rpds::RedBlackTreeSetSync as Set;
 
 use super::policy::check_person;
 use super::{Writer, clip, invalid, limit, not_found, reject};
@@ -13,6 +14,7 @@ use crate::command::{
 };
 use crate::limits;
 use crate::spec::is_plain_name;
+use crate::unit::Timestamp;
 
 impl Writer<'_> {
     pub(super) fn put_user(&mut self, put: PutUser) -> Reply {
@@ -93,12 +95,7 @@ impl Writer<'_> {
                 what: "the token exists".to_string(),
             });
         }
-        let count = self
-            .state
-            .token_counts
-            .get(&token.user)
-            .copied()
-            .unwrap_or(0);
+        let count = self.state.tokens_of(&token.user).count();
         if count >= limits::TOKENS_PER_USER_MAX {
             return limit("tokens of one user", limits::TOKENS_PER_USER_MAX);
         }
@@ -190,22 +187,18 @@ impl Writer<'_> {
     /// Removes what has expired, at most [`limits::EXPIRE_BATCH_MAX`] records at a time.
     pub(super) fn expire(&mut self) -> Reply {
         let (now, most) = (self.now(), limits::EXPIRE_BATCH_MAX);
-        let old = |at: crate::Timestamp| at.plus(limits::SUBMIT_KEY_LIFE) <= now;
+        let old = |at: Timestamp| at.plus(limits::SUBMIT_KEY_LIFE) <= now;
         let keys: Vec<(UserName, String)> = (self.state.key_ages.iter())
             .take_while(|(at, _, _)| old(*at))
             .map(|(_, user, key)| (user.clone(), key.clone()))
             .take(most)
             .collect();
-        let tokens: Vec<TokenId> = (self.state.tokens.values())
-            .filter(|token| token.expires_at <= now)
-            .map(|token| token.id.clone())
-            .take(most)
-            .collect();
-        let joins: Vec<TokenId> = (self.state.join_tokens.values())
-            .filter(|token| token.expires_at <= now)
-            .map(|token| token.id.clone())
-            .take(most)
-            .collect();
+        let ended = |ends: &Set<(Timestamp, TokenId)>| -> Vec<TokenId> {
+            let ended = ends.iter().take_while(|(end, _)| *end <= now);
+            ended.map(|(_, id)| id.clone()).take(most).collect()
+        };
+        let tokens = ended(&self.state.token_ends);
+        let joins = ended(&self.state.join_ends);
         let count = keys.len() + tokens.len() + joins.len();
         for (user, key) in keys {
             self.state.remove_submit_key(&user, &key);
@@ -216,7 +209,7 @@ impl Writer<'_> {
             self.touch(RecordKey::Token(id));
         }
         for id in joins {
-            self.state.join_tokens.remove_mut(&id);
+            self.state.remove_join_token(&id);
             self.touch(RecordKey::JoinToken(id));
         }
         Reply::Expired(u32::try_from(count).unwrap_or(u32::MAX))

@@ -118,16 +118,17 @@ impl Writer<'_> {
     }
 
     pub(super) fn revoke_join_token(&mut self, id: TokenId) -> Reply {
-        if !self.state.join_tokens.remove_mut(&id) {
+        if !self.state.join_tokens.contains_key(&id) {
             return reject(not_found("join token", id.0));
         }
+        self.state.remove_join_token(&id);
         self.touch(RecordKey::JoinToken(id));
         Reply::Done
     }
 
     fn put_join_token(&mut self, id: TokenId, token: JoinToken) {
-        self.touch(RecordKey::JoinToken(id.clone()));
-        self.state.join_tokens.insert_mut(id, token);
+        self.touch(RecordKey::JoinToken(id));
+        self.state.put_join_token(token);
     }
 
     pub(super) fn redeem_join_token(&mut self, redeem: RedeemJoinToken) -> Reply {

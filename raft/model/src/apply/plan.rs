@@ -80,7 +80,7 @@ impl Writer<'_> {
             in_queue: &self.state.claim_in(&job.owner, &job.spec.queue),
             project: &self.state.claim_on(&job.spec.project),
         };
-        self.state.hold(job, claims)
+        self.state.hold(job, claims, self.now())
     }
 
     /// Ends a waiting job if its start would exceed a quota now, and administrators want that.

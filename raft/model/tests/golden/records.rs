@@ -70,7 +70,7 @@ pub(crate) fn rules() -> Rules {
         network: Network::Bridge,
         bridge: grant(),
         root: grant(),
-        root_volumes: RootVolumes::Refused,
+        root_volumes: RootVolumes::ReadOnly,
         images: vec![ImageRule {
             allow: true,
             pattern: "docker.io/*".into(),

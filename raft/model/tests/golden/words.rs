@@ -59,12 +59,13 @@ fn of_jobs(samples: &mut Samples) {
     samples.all(all, &policies, &part());
     let all = variants!(OnLost: Hold, Requeue);
     samples.all(all, &[OnLost::Hold, OnLost::Requeue], &part());
-    let all = variants!(StopCause: Cancel, WallLimit, LeaseLost, Stale);
+    let all = variants!(StopCause: Cancel, WallLimit, LeaseLost, Stale, OutputLimit);
     let causes = [
         StopCause::Cancel,
         StopCause::WallLimit,
         StopCause::LeaseLost,
         StopCause::Stale,
+        StopCause::OutputLimit,
     ];
     samples.all(all, &causes, &part());
 }

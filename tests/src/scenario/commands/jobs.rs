@@ -22,7 +22,11 @@ pub(super) fn parse(world: &World, name: &str, words: &mut Words) -> Result<Opti
             reason: words.option_or("reason", ""),
             grace: words.length("grace")?,
         }),
-        "plan" => Command::CommitPlan(scheduler::plan(&world.replica.state, &world.waiting())),
+        "plan" => Command::CommitPlan(scheduler::plan(
+            &world.replica.state,
+            &world.waiting(),
+            world.now(),
+        )),
         "place" => Command::CommitPlan(CommitPlan {
             placements: placements(world, words)?,
             over_quota: Vec::new(),
