@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use model::account::{Role, Token, User, UserName};
+use model::account::{Role, Scope, Token, User, UserName};
 use model::{State as Beliefs, Timestamp};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -48,13 +48,24 @@ impl Caller {
         Err(Refused::forbidden(detail, hint))
     }
 
+    /// Whether they are this, or more, and the token may be used as such.
+    pub(crate) fn acts_as(&self, role: Role) -> bool {
+        let scope = role == Role::User || self.token.scopes.contains(&Scope::Admin);
+        self.user.role >= role && scope
+    }
+
     /// Whether everybody's jobs are theirs to see and to end.
     pub(crate) fn sees_all(&self) -> bool {
-        self.user.role >= Role::Operator
+        self.acts_as(Role::Operator)
     }
 
     pub(crate) fn sees(&self, owner: &UserName) -> bool {
         self.sees_all() || self.user.name == *owner
+    }
+
+    /// Whether a job of this owner and project is theirs to see.
+    pub(crate) fn sees_job(&self, state: &Beliefs, owner: &UserName, project: &str) -> bool {
+        self.sees(owner) || state.shares(self.name(), project)
     }
 
     /// Whether the token would still open the door. Streams ask from time to time.

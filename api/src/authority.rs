@@ -152,7 +152,7 @@ pub const TABLE: &[Row] = &[
     row("DELETE", "/join-tokens/{id}", Administer, Admin, Nobodys),
     row("GET", "/raft", Administer, Operator, Nobodys),
     row("GET", "/raft/hash", Administer, Operator, Nobodys),
-    row("PUT", "/raft/heads/{node}", Administer, Admin, Nobodys),
+    row("PUT", "/heads/{node}", Administer, Admin, Nobodys),
     row("POST", "/raft/transfer", Administer, Admin, Nobodys),
     row("GET", "/settings", Read, User, Nobodys),
     row("PUT", "/settings", Administer, Admin, Nobodys),

@@ -100,8 +100,12 @@ fn wanted(seen: &Seen, caller: &Caller, query: &JobQuery) -> Result<Wanted, Refu
     let node = node.map(|node| node.id);
     let wants_live = states.is_empty() || !live.is_empty();
     let wants_ended = !outcomes.is_empty() || (states.is_empty() && query.done == Some(true));
+    let project = project(seen, caller, query)?;
+    // Who asks for a project asks for the jobs of all who are in it, if they may.
+    let owner = owner.filter(|_| query.user.is_some() || project.is_none());
     let filter = JobFilter {
         owner: owner.clone(),
+        project: project.clone(),
         states: live,
         node,
         tag: query.tag.clone(),
@@ -111,6 +115,7 @@ fn wanted(seen: &Seen, caller: &Caller, query: &JobQuery) -> Result<Wanted, Refu
     };
     let search = EndedSearch {
         owner,
+        project,
         outcomes,
         tag: query.tag.clone(),
         name: query.name.clone(),
@@ -125,6 +130,23 @@ fn wanted(seen: &Seen, caller: &Caller, query: &JobQuery) -> Result<Wanted, Refu
     })
 }
 
+/// The project that a query asks for, if its jobs are the caller's to see.
+fn project(seen: &Seen, caller: &Caller, query: &JobQuery) -> Result<Option<String>, Refused> {
+    let Some(name) = &query.project else {
+        return Ok(None);
+    };
+    let shares = seen.state.shares(caller.name(), name);
+    let known = seen.state.project(name).is_some();
+    let own = query.user.as_deref() == Some(caller.name().0.as_str());
+    if known && (caller.sees_all() || shares || own) {
+        return Ok(Some(name.clone()));
+    }
+    let shown: String = name.chars().take(40).collect();
+    let detail = format!("jobs of project {shown} are for its managers, and members if it is shared");
+    let hint = "give your own name as `user` to see your own jobs in it";
+    Err(Refused::forbidden(detail, hint).with_field("project"))
+}
+
 fn owner(caller: &Caller, query: &JobQuery) -> Result<Option<UserName>, Refused> {
     let everybody = query.all == Some(true);
     match &query.user {
@@ -137,7 +159,7 @@ fn owner(caller: &Caller, query: &JobQuery) -> Result<Option<UserName>, Refused>
             let remedy = "letters, digits, `.`, `_` and `-`, at most 128 bytes";
             Err(Refused::invalid("user", message, remedy))
         }
-        Some(name) if caller.sees(&UserName::from(name.as_str())) => Ok(Some(name.as_str().into())),
+        Some(name) if caller.sees(&UserName::from(name.as_str())) || query.project.is_some() => Ok(Some(name.as_str().into())),
         None if !everybody => Ok(Some(caller.name().clone())),
         None if caller.sees_all() => Ok(None),
         Some(_) | None => {
@@ -233,7 +255,7 @@ pub(crate) async fn find(
     let none = || Refused::not_found(format!("job {id}"));
     if let Some(job) = seen.state.job(id) {
         let found = Found::Live(Box::new(job.clone()));
-        return if caller.sees(&job.owner) {
+        return if caller.sees_job(&seen.state, &job.owner, &job.spec.project) {
             Ok(found)
         } else {
             Err(none())
@@ -242,8 +264,9 @@ pub(crate) async fn find(
     if !seen.state.has_existed(id) {
         return Err(none());
     }
+    let theirs = |job: &EndedJob| caller.sees_job(&seen.state, &job.owner, &job.spec.project);
     match app.log().ended_job(id).await? {
-        Some(job) if caller.sees(&job.owner) => Ok(Found::Ended(Box::new(job))),
+        Some(job) if theirs(&job) => Ok(Found::Ended(Box::new(job))),
         Some(_) | None => Err(none()),
     }
 }
@@ -416,6 +439,8 @@ async fn cancel(
         | Reply::Expired(_) => return Err(Refused::internal("an answer of another kind")),
     };
     let here = app.catch_up(applied.index).await;
+    let state = app.log().read();
+    let theirs = |job: &EndedJob| caller.sees_job(&state, &job.owner, &job.spec.project);
     let mut items = Vec::with_capacity(results.len());
     for (id, result) in results {
         let result = match result {
@@ -425,7 +450,7 @@ async fn cancel(
             // Whose an ended job was is known on disk only.
             command::CancelResult::AlreadyEnded if caller.sees_all() => CancelResult::AlreadyEnded,
             command::CancelResult::AlreadyEnded => match app.log().ended_job(id).await? {
-                Some(job) if here && caller.sees(&job.owner) => CancelResult::AlreadyEnded,
+                Some(job) if here && theirs(&job) => CancelResult::AlreadyEnded,
                 Some(_) | None => CancelResult::NotFound,
             },
         };

@@ -22,7 +22,7 @@ enum Who {
 use Who::{Admins, Operators, Strangers, Users};
 
 /// Alice has a pending job 1 and an ended job 2, bob the pending jobs 3 and 4.
-const ROWS: [Row; 43] = [
+const ROWS: [Row; 63] = [
     ("GET", "/cluster", "/cluster", "", Strangers),
     ("GET", "/healthz", "/healthz", "", Strangers),
     ("GET", "/readyz", "/readyz", "", Strangers),
@@ -124,9 +124,70 @@ const ROWS: [Row; 43] = [
         Admins,
     ),
     ("POST", "/raft/transfer", "/raft/transfer", "", Admins),
+    ("GET", "/can-i", "/can-i?method=get&path=/jobs/7", "", Users),
+    ("GET", "/projects", "/projects", "", Users),
+    ("GET", "/projects/{name}", "/projects/default", "", Users),
+    ("GET", "/projects/{name}", "/projects/secret", "", Operators),
+    ("PUT", "/projects/{name}", "/projects/fresh", "{}", Admins),
+    ("DELETE", "/projects/{name}", "/projects/fresh", "", Admins),
+    (
+        "GET",
+        "/projects/{name}/quota",
+        "/projects/secret/quota",
+        "",
+        Operators,
+    ),
+    (
+        "DELETE",
+        "/projects/{name}/quota/spent",
+        "/projects/default/quota/spent",
+        "",
+        Admins,
+    ),
+    (
+        "PUT",
+        "/projects/{name}/members/{user}",
+        "/projects/secret/members/bob",
+        "",
+        Admins,
+    ),
+    (
+        "DELETE",
+        "/projects/{name}/members/{user}",
+        "/projects/secret/members/bob",
+        "",
+        Admins,
+    ),
+    ("GET", "/queues", "/queues", "", Users),
+    ("GET", "/queues/{name}", "/queues/default", "", Users),
+    ("PUT", "/queues/{name}", "/queues/fresh", "{}", Admins),
+    ("DELETE", "/queues/{name}", "/queues/fresh", "", Admins),
+    (
+        "GET",
+        "/users/{name}/quota",
+        "/users/bob/quota",
+        "",
+        Operators,
+    ),
+    ("PUT", "/users/{name}/quota", "/users/bob/quota", "{}", Admins),
+    (
+        "DELETE",
+        "/users/{name}/quota/spent",
+        "/users/bob/quota/spent",
+        "",
+        Admins,
+    ),
+    ("GET", "/keys", "/keys", "", Users),
+    ("POST", "/keys", "/keys", KEY, Users),
+    ("GET", "/audit", "/audit", "", Admins),
     ("GET", "/settings", "/settings", "", Users),
     ("PUT", "/settings", "/settings", SETTINGS, Admins),
 ];
+
+const KEY: &str = concat!(
+    r#"{"key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XF"#,
+    r#"SqtI alice@laptop"}"#
+);
 
 const SETTINGS: &str = concat!(
     r#"{"timings":{"heartbeat_ms":1000,"suspect_after_ms":15000,"#,
@@ -134,15 +195,21 @@ const SETTINGS: &str = concat!(
 );
 
 /// What cannot be asked twice, and is tested where it belongs.
-const ONCE: [(&str, &str); 3] = [
+const ONCE: [(&str, &str); 5] = [
     ("POST", "/logout"),
     ("DELETE", "/tokens/{id}"),
+    ("POST", "/tokens/{id}/rotate"),
+    ("DELETE", "/keys/{fingerprint}"),
     ("DELETE", "/join-tokens/{id}"),
 ];
 
 async fn prepared() -> Bench {
     let bench = Bench::new().await;
     bench.join("n2", NodeRole::Agent).await;
+    bench
+        .ask("admin", "PUT", "/projects/secret", "{}")
+        .await
+        .expect(200);
     bench.submit("alice").await;
     let ended = bench.submit("alice").await;
     bench.run(ended, 0).await;

@@ -17,6 +17,9 @@ pub struct JobQuery {
     /// Everybody's jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all: Option<bool>,
+    /// Only of this project: everybody's there, for those who may see them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// Ended jobs as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<bool>,

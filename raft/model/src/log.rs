@@ -95,6 +95,8 @@ pub struct Applied {
 pub struct EndedSearch {
     /// Only this user's.
     pub owner: Option<UserName>,
+    /// Only of this project.
+    pub project: Option<String>,
     /// Only with one of these outcomes; empty: any.
     pub outcomes: Vec<Outcome>,
     /// Only jobs with this tag.

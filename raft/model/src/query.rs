@@ -44,6 +44,8 @@ impl LiveState {
 pub struct JobFilter {
     /// Only this user's.
     pub owner: Option<UserName>,
+    /// Only of this project.
+    pub project: Option<String>,
     /// Only in one of these states; empty: any.
     pub states: Vec<LiveState>,
     /// Only on this node.
@@ -96,6 +98,7 @@ impl State {
             .owner
             .as_ref()
             .is_none_or(|owner| *owner == job.owner)
+            && (filter.project.as_ref()).is_none_or(|project| *project == job.spec.project)
             && (filter.states.is_empty() || filter.states.contains(&self.live_state(job)))
             && filter.node.is_none_or(on)
             && filter

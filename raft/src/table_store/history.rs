@@ -88,6 +88,7 @@ fn matches(search: &EndedSearch, job: &EndedJob) -> bool {
     let tagged = |tag: &String| job.spec.tags.contains(tag);
     let named = |part: &String| job.spec.name.contains(part.as_str());
     (search.outcomes.is_empty() || search.outcomes.contains(&job.outcome))
+        && (search.project.as_ref()).is_none_or(|project| *project == job.spec.project)
         && search.tag.as_ref().is_none_or(tagged)
         && search.name.as_ref().is_none_or(named)
 }
