@@ -12,6 +12,7 @@ mod session;
 mod settings;
 mod tls;
 
+use std::error::Error;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -103,7 +104,8 @@ impl Ldap {
             for server in &self.servers {
                 match self.ask_server(server, login, password).await {
                     Err(error @ DirectoryError::Unavailable { .. }) => {
-                        warn!(%server, %error, "an LDAP server cannot be asked");
+                        let cause: &dyn Error = &error;
+                        warn!(%server, cause, "an LDAP server cannot be asked");
                         last = error;
                     }
                     answer => return answer,

@@ -57,7 +57,7 @@ pub const ARGV_MAX: usize = 64;
 pub const ANSWER_BYTES_MAX: usize = 256 << 10;
 /// Bytes of what a program writes to its standard error that are logged.
 pub const STDERR_BYTES_MAX: usize = 4 << 10;
-/// Bytes of it that are looked through, so that a password that begins in the ones logged ends here.
+/// Bytes of it that are looked through: a password that begins in what is logged ends in these.
 pub const COMPLAINT_BYTES_MAX: usize = STDERR_BYTES_MAX + 6 * PASSWORD_BYTES_MAX;
 /// How long the pipes of a program that was ended may stay open.
 pub const PIPES_MAX: Duration = Duration::from_secs(1);

@@ -136,6 +136,19 @@ async fn the_machines_own_passwords_are_checked_by_its_own_module() {
     }
 }
 
+/// `packaging/pam.d/godocker` with the files of this machine that it includes.
+#[tokio::test]
+async fn the_service_that_is_shipped_makes_sense_to_pam() {
+    const SHIPPED: &str = include_str!("../../../packaging/pam.d/godocker");
+    let services = Services::new(SHIPPED);
+    for name in ["common-auth", "common-account"] {
+        let text = std::fs::read_to_string(format!("/etc/pam.d/{name}")).unwrap();
+        std::fs::write(services.path().join(name), text).unwrap();
+    }
+    let answer = services.ask(ACCOUNT, "wrong").await;
+    assert!(is_denied(&answer), "{answer:?}");
+}
+
 #[tokio::test]
 async fn a_service_that_is_not_there_or_makes_no_sense_lets_nobody_in() {
     let missing = Services::new(PERMIT);

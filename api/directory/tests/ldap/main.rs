@@ -6,6 +6,7 @@ mod authority;
 mod broken;
 mod corpus;
 mod injection;
+mod liar;
 mod people;
 mod slapd;
 mod trust;

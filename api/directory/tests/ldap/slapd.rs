@@ -60,17 +60,22 @@ impl Slapd {
 
     /// A server with this authority's certificate, or without TLS.
     pub(crate) fn start(tls: Option<(&str, &Signed)>) -> Slapd {
+        Slapd::with(tls, "")
+    }
+
+    /// The same, with more lines in its configuration.
+    pub(crate) fn with(tls: Option<(&str, &Signed)>, more: &str) -> Slapd {
         for _ in 0..STARTS_MAX {
-            if let Some(slapd) = Slapd::try_start(tls) {
+            if let Some(slapd) = Slapd::try_start(tls, more) {
                 return slapd;
             }
         }
         panic!("slapd does not start; its own words are above");
     }
 
-    fn try_start(tls: Option<(&str, &Signed)>) -> Option<Slapd> {
+    fn try_start(tls: Option<(&str, &Signed)>, more: &str) -> Option<Slapd> {
         let dir = tempfile::tempdir().unwrap();
-        let config = configure(dir.path(), tls);
+        let config = configure(dir.path(), tls, more);
         fill(dir.path(), &config);
         let (port, tls_port) = (free_port(), free_port());
         let mut urls = format!("ldap://127.0.0.1:{port}/");
@@ -144,7 +149,7 @@ fn program(name: &str) -> Command {
     Command::new(path)
 }
 
-fn configure(dir: &Path, tls: Option<(&str, &Signed)>) -> PathBuf {
+fn configure(dir: &Path, tls: Option<(&str, &Signed)>, more: &str) -> PathBuf {
     let path = |name: &str| dir.join(name).display().to_string();
     std::fs::create_dir(path("db")).unwrap();
     let mut text = CONFIG.to_owned();
@@ -158,6 +163,7 @@ fn configure(dir: &Path, tls: Option<(&str, &Signed)>) -> PathBuf {
             writeln!(text, "{word} {}", path(name)).unwrap();
         }
     }
+    text += more;
     text += &DATABASE.replace("DIR", &dir.display().to_string());
     std::fs::write(path("slapd.conf"), text).unwrap();
     dir.join("slapd.conf")

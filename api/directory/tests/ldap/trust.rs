@@ -102,3 +102,26 @@ async fn the_next_server_is_asked_when_one_is_down_or_not_trusted() {
     drop(slapd);
     unavailable(directory.authenticate("ada", "ada's secret").await);
 }
+
+#[tokio::test]
+async fn tls_is_of_version_1_2_or_1_3_and_no_older() {
+    let authority = Authority::new("site");
+    let signed = authority.sign(&["localhost"], FAR_YEAR);
+    let speaking = |version: &str| {
+        // GnuTLS thinks little of the old ones itself; it must be told that they are meant.
+        let suite = "NORMAL:%COMPAT:+SHA1:+SIGN-ECDSA-SHA1:-VERS-ALL";
+        let more = format!("TLSCipherSuite {suite}:+VERS-TLS{version}\n");
+        Slapd::with(Some((&authority.pem, &signed)), &more)
+    };
+    for version in ["1.2", "1.3"] {
+        let slapd = speaking(version);
+        let directory = open(&slapd.settings(&authority.pem));
+        let answer = directory.authenticate("ada", "ada's secret").await;
+        assert!(answer.is_ok(), "TLS {version}: {answer:?}");
+    }
+    for version in ["1.0", "1.1"] {
+        for error in refused(&speaking(version), &authority.pem).await {
+            assert!(error.contains("no TLS"), "TLS {version}: {error}");
+        }
+    }
+}
