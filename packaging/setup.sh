@@ -53,6 +53,8 @@ has_command curl           | curl
 has_command ps             | procps
 has_command jq             | jq
 has_static_busybox         | busybox-static
+has_command slapd          | slapd
+has_command ldapwhoami     | ldap-utils
 has_command debootstrap    | debootstrap
 has_keyring                | debian-archive-keyring
 '
