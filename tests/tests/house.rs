@@ -17,10 +17,13 @@ const LINE_CHARS_MAX: usize = 100;
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "helper", "misc"];
 
 /// Outside things, and the packages through which each may enter.
-const DOORS: [(&[&str], &[&str]); 12] = [
+const DOORS: [(&[&str], &[&str]); 14] = [
     (&["openraft", "rocksdb"], &["raft"]),
     (&["turmoil"], &["raft"]),
-    (&["quinn", "rcgen", "x509-parser"], &["net"]),
+    (&["quinn", "x509-parser"], &["net"]),
+    // In `directory` its tests only.
+    (&["rcgen"], &["net", "directory"]),
+    (&["tokio-rustls", "libloading"], &["directory"]),
     (
         &[
             "axum",
@@ -35,7 +38,7 @@ const DOORS: [(&[&str], &[&str]); 12] = [
     (&["utoipa"], &["api", "api-types"]),
     (&["bollard", "cgroups-rs", "redb"], &["agent"]),
     // In `raft` its tests only.
-    (&["nix"], &["agent", "raft", "tests"]),
+    (&["nix"], &["agent", "directory", "raft", "tests"]),
     (&["clap"], &["ctl", "agent", "xtask"]),
     (
         &[
@@ -48,7 +51,7 @@ const DOORS: [(&[&str], &[&str]); 12] = [
         &["ctl"],
     ),
     (&["reqwest"], &["ctl", "tests"]),
-    (&["rustls"], &["net", "api", "ctl", "tests"]),
+    (&["rustls"], &["net", "api", "directory", "ctl", "tests"]),
     (&["anyhow"], &["agent", "ctl", "xtask", "tests"]),
 ];
 /// Packages that decide and do nothing else.
