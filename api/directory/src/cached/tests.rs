@@ -146,3 +146,16 @@ async fn as_many_people_are_remembered_as_the_bound_says() {
     cached.find("u0").await.unwrap();
     assert_eq!(site.asked(), asked + 1, "the oldest is not");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_gone_or_cannot_be_asked_about_is_forgotten() {
+    let whats: [fn(&Site) -> &AtomicBool; 2] = [|site| &site.empty, |site| &site.down];
+    for what in whats {
+        let (site, cached) = site();
+        assert!(cached.find("ada").await.unwrap().is_some());
+        what(&site.0).store(true, Ordering::SeqCst);
+        tokio::time::advance(LIFETIME).await;
+        assert!(!matches!(cached.find("ada").await, Ok(Some(_))));
+        assert!(cached.people().is_empty());
+    }
+}

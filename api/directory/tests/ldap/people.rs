@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use directory::DirectoryError;
 
-use super::slapd::Slapd;
+use super::authority::Authority;
+use super::slapd::{FAR_YEAR, Slapd};
 use super::{is_denied, open, told, unavailable};
 
 const GROUPS: &str = r#"
@@ -138,6 +139,20 @@ async fn groups_are_found_by_login_and_by_name_however_it_is_written() {
     );
     let admin = directory.find("admin").await.unwrap().unwrap();
     assert!(admin.groups.is_empty() && admin.roles.is_empty());
+}
+
+#[tokio::test]
+async fn who_is_in_more_groups_than_the_server_tells_is_refused() {
+    let authority = Authority::new("site");
+    let signed = authority.sign(&["localhost"], FAR_YEAR);
+    let slapd = Slapd::with(Some((&authority.pem, &signed)), "sizelimit 2\n");
+    let directory = open(&(slapd.settings(&authority.pem) + GROUPS));
+    let error = unfit(directory.authenticate("ada", "ada's secret").await);
+    assert!(
+        error.contains("more groups than the server tells"),
+        "{error}"
+    );
+    assert!(directory.authenticate("bob", "bob's secret").await.is_ok());
 }
 
 #[tokio::test]

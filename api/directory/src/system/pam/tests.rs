@@ -55,3 +55,23 @@ fn whatever_else_is_asked_is_refused() {
     assert_eq!(asked(&[TEXT_INFO; 32]).0, SUCCESS);
     assert_eq!(asked(&[TEXT_INFO; 33]).0, CONV_ERR);
 }
+
+#[test]
+fn a_transaction_about_somebody_else_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("test"), "auth required pam_permit.so\n").unwrap();
+    let dir = CString::new(dir.path().to_str().unwrap()).unwrap();
+    let mut secret = c"hunter2".to_owned().into_bytes_with_nul();
+    let conversation = Conversation {
+        converse,
+        data: secret.as_mut_ptr().cast(),
+    };
+    let pam = Pam::open().unwrap();
+    let begun = pam.begin(c"test", Some(&dir), c"daemon", &conversation);
+    let transaction = begun.unwrap();
+    assert!(transaction.is_about(c"daemon").is_ok());
+    for other in [c"root", c"Daemon", c"daemo", c""] {
+        let answer = transaction.is_about(other);
+        assert!(matches!(answer, Err(DirectoryError::Denied)), "{other:?}");
+    }
+}
