@@ -55,6 +55,8 @@ has_command jq             | jq
 has_command tar            | tar
 has_command unzip          | unzip
 has_static_busybox         | busybox-static
+has_command slapd          | slapd
+has_command ldapwhoami     | ldap-utils
 has_command debootstrap    | debootstrap
 has_keyring                | debian-archive-keyring
 '

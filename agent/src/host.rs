@@ -27,16 +27,22 @@ pub struct PeerHost {
     raft: raft::Handle,
     sessions: Arc<Sessions>,
     ca: ClusterCa,
+    seal: Option<net::tls::Seal>,
 }
 
 impl PeerHost {
     /// The host of one running head.
     pub fn new(raft: raft::Handle, sessions: Arc<Sessions>, ca: &net::tls::Ca) -> PeerHost {
-        let ca = ClusterCa {
+        let authority = ClusterCa {
             pem: ca.cert_pem(),
             sha256: ca.fingerprint(),
         };
-        PeerHost { raft, sessions, ca }
+        PeerHost {
+            raft,
+            sessions,
+            ca: authority,
+            seal: ca.seal(),
+        }
     }
 
     async fn ask_usage(
@@ -91,6 +97,14 @@ impl Host for PeerHost {
             }
             self.raft.transfer_leadership(to).await.map_err(refusal)
         })
+    }
+
+    fn seal(&self, secret: &[u8]) -> Option<Vec<u8>> {
+        self.seal.as_ref()?.seal(secret)
+    }
+
+    fn unseal(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.seal.as_ref()?.open(sealed)
     }
 
     fn cluster_ca(&self) -> ClusterCa {

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, Refusals};
+use crate::directories::Directories;
 use crate::gate::Gates;
 use crate::host::Host;
 use crate::limits::{APPLY_WAIT, BARRIER_WAIT, PROPOSE_WAIT};
@@ -25,6 +26,7 @@ struct Parts {
     gates: Gates,
     throttle: Mutex<Throttle>,
     refusals: Refusals,
+    directories: Directories,
     stopping: CancellationToken,
 }
 
@@ -45,6 +47,7 @@ impl App {
             gates,
             throttle,
             refusals: Refusals::default(),
+            directories: Directories::default(),
             stopping,
         }))
     }
@@ -67,6 +70,10 @@ impl App {
 
     pub(crate) fn throttle(&self) -> &Mutex<Throttle> {
         &self.0.throttle
+    }
+
+    pub(crate) fn directories(&self) -> &Directories {
+        &self.0.directories
     }
 
     pub(crate) fn refusals(&self) -> &Refusals {

@@ -18,6 +18,7 @@ use model::{State as Beliefs, Timestamp};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
+use crate::directories;
 use crate::limits::{BARRIER_WAIT, PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN};
 use crate::problem::Refused;
 use crate::secret;
@@ -73,7 +74,10 @@ impl Caller {
         let user = state.user(&self.user.name.0);
         state.token(&self.token.id).is_some()
             && self.token.expires_at > now
-            && user.is_some_and(|user| !user.disabled && user.role == self.user.role)
+            && user.is_some_and(|user| {
+                let same = !user.disabled && user.role == self.user.role;
+                same && directories::is_fresh(state, user, now)
+            })
     }
 }
 
@@ -114,7 +118,11 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Caller, Refused>
     if !secret::is_same(&token.hash, &secret::digest(secret)) {
         return Err(wrong());
     }
-    caller(&state, token, app.now())
+    let caller = caller(&state, token, app.now())?;
+    Ok(Caller {
+        user: directories::refresh(app, &state, caller.user).await?,
+        ..caller
+    })
 }
 
 /// Whom a proven token speaks for.
@@ -184,26 +192,40 @@ pub(crate) async fn check_password(
             Refused::slow_down(format!("too many failed logins; wait {seconds} s"), seconds)
         })?;
     let state: Arc<Beliefs> = app.log().read();
-    let user = state.user(name).cloned();
+    let known = state.user(name);
+    let user = if known.is_some_and(|user| user.source.is_none()) || !has_directories(&state) {
+        local(known.cloned(), turn, password).await?
+    } else {
+        drop(turn);
+        directories::authenticate(app, &state, known, name, password).await?
+    };
+    let user = user.ok_or_else(wrong_credentials)?;
+    throttle().succeeded(&who);
+    if user.disabled {
+        let hint = "ask an administrator";
+        return Err(Refused::forbidden("the account is disabled", hint));
+    }
+    Ok(user)
+}
+
+fn has_directories(state: &Beliefs) -> bool {
+    state.directories().next().is_some()
+}
+
+/// The account, if the password is the one that is kept for it.
+async fn local(
+    user: Option<User>,
+    turn: OwnedSemaphorePermit,
+    password: &str,
+) -> Result<Option<User>, Refused> {
     let hash = user.as_ref().map(|user| user.password.clone());
     let password = password.to_owned();
+    // Asked for unknown users too, so that they cost the same.
     let right = work(turn, move || {
         secret::verify_password(&password, hash.as_deref())
-    })
-    .await?;
-    match user {
-        Some(user) if right => {
-            throttle().succeeded(&who);
-            if user.disabled {
-                return Err(Refused::forbidden(
-                    "the account is disabled",
-                    "ask an administrator",
-                ));
-            }
-            Ok(user)
-        }
-        Some(_) | None => Err(wrong_credentials()),
-    }
+    });
+    let right = right.await?;
+    Ok(user.filter(|_| right))
 }
 
 fn wrong_credentials() -> Refused {

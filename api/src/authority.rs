@@ -157,6 +157,16 @@ pub const TABLE: &[Row] = &[
     row("GET", "/settings", Read, User, Nobodys),
     row("PUT", "/settings", Administer, Admin, Nobodys),
     row("GET", "/audit", Administer, Admin, Nobodys),
+    row("GET", "/directories", Administer, Admin, Nobodys),
+    row("PUT", "/directories/{name}", Administer, Admin, Nobodys),
+    row("DELETE", "/directories/{name}", Administer, Admin, Nobodys),
+    row(
+        "POST",
+        "/directories/{name}/test",
+        Administer,
+        Admin,
+        Nobodys,
+    ),
 ];
 
 /// The row of an operation; `path` is the pattern of its route, with or without the prefix.

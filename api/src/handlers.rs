@@ -5,6 +5,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod cluster;
+pub(crate) mod directories;
 pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod join_tokens;

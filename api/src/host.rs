@@ -55,6 +55,12 @@ pub trait Host: Send + Sync {
     /// See [`HostError`]; [`HostError::NotLeading`] when another head leads.
     fn transfer_leadership(&self, to: Option<NodeId>) -> Later<'_, Result<(), HostError>>;
 
+    /// Makes a secret unreadable to all but the heads of this cluster. `None` if it cannot be done.
+    fn seal(&self, secret: &[u8]) -> Option<Vec<u8>>;
+
+    /// The secret again; `None` if no head of this cluster has sealed it.
+    fn unseal(&self, sealed: &[u8]) -> Option<Vec<u8>>;
+
     /// The cluster's certificate authority.
     fn cluster_ca(&self) -> ClusterCa;
 

@@ -22,6 +22,7 @@ pub mod secret;
 mod throttle;
 
 mod convert;
+mod directories;
 mod events;
 mod extract;
 mod handlers;

@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::handlers::{
-    audit as audit_log, cluster, events, jobs, join_tokens, keys, login, logs, nodes, projects,
-    queues, raft, settings, submit, tokens, users, volumes,
+    audit as audit_log, cluster, directories, events, jobs, join_tokens, keys, login, logs, nodes,
+    projects, queues, raft, settings, submit, tokens, users, volumes,
 };
 use crate::host::Host;
 use crate::openapi::Access;
@@ -117,6 +117,12 @@ fn quick() -> OpenApiRouter<App> {
             queues::put_queue,
             queues::remove_queue
         ))
+        .routes(routes!(directories::list_directories))
+        .routes(routes!(
+            directories::put_directory,
+            directories::remove_directory
+        ))
+        .routes(routes!(directories::test_directory))
         .routes(routes!(audit_log::read_audit))
         .routes(routes!(audit_log::can_i))
         .routes(routes!(

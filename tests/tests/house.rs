@@ -17,10 +17,13 @@ const LINE_CHARS_MAX: usize = 100;
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "helper", "misc"];
 
 /// Outside things, and the packages through which each may enter.
-const DOORS: [(&[&str], &[&str]); 13] = [
+const DOORS: [(&[&str], &[&str]); 15] = [
     (&["openraft", "rocksdb"], &["raft"]),
     (&["turmoil"], &["raft"]),
-    (&["quinn", "rcgen", "x509-parser"], &["net"]),
+    (&["quinn", "ring", "x509-parser"], &["net"]),
+    // In `directory` its tests only.
+    (&["rcgen"], &["net", "directory"]),
+    (&["tokio-rustls", "libloading"], &["directory"]),
     (
         &[
             "axum",
@@ -35,7 +38,10 @@ const DOORS: [(&[&str], &[&str]); 13] = [
     (&["utoipa"], &["api", "api-types"]),
     (&["bollard", "cgroups-rs", "redb"], &["agent"]),
     // In `raft` its tests only.
-    (&["nix"], &["agent", "beneath", "raft", "tests"]),
+    (
+        &["nix"],
+        &["agent", "beneath", "directory", "raft", "tests"],
+    ),
     (&["rustix", "tar", "zip"], &["beneath"]),
     (&["clap"], &["ctl", "agent", "xtask"]),
     (
@@ -49,7 +55,7 @@ const DOORS: [(&[&str], &[&str]); 13] = [
         &["ctl"],
     ),
     (&["reqwest"], &["ctl", "tests"]),
-    (&["rustls"], &["net", "api", "ctl", "tests"]),
+    (&["rustls"], &["net", "api", "directory", "ctl", "tests"]),
     (&["anyhow"], &["agent", "ctl", "xtask", "tests"]),
 ];
 /// Packages that decide and do nothing else.

@@ -142,7 +142,8 @@ fn project(seen: &Seen, caller: &Caller, query: &JobQuery) -> Result<Option<Stri
         return Ok(Some(name.clone()));
     }
     let shown: String = name.chars().take(40).collect();
-    let detail = format!("jobs of project {shown} are for its managers, and members if it is shared");
+    let detail =
+        format!("jobs of project {shown} are for its managers, and members if it is shared");
     let hint = "give your own name as `user` to see your own jobs in it";
     Err(Refused::forbidden(detail, hint).with_field("project"))
 }
@@ -159,7 +160,9 @@ fn owner(caller: &Caller, query: &JobQuery) -> Result<Option<UserName>, Refused>
             let remedy = "letters, digits, `.`, `_` and `-`, at most 128 bytes";
             Err(Refused::invalid("user", message, remedy))
         }
-        Some(name) if caller.sees(&UserName::from(name.as_str())) || query.project.is_some() => Ok(Some(name.as_str().into())),
+        Some(name) if caller.sees(&UserName::from(name.as_str())) || query.project.is_some() => {
+            Ok(Some(name.as_str().into()))
+        }
         None if !everybody => Ok(Some(caller.name().clone())),
         None if caller.sees_all() => Ok(None),
         Some(_) | None => {

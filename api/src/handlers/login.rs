@@ -43,6 +43,10 @@ pub(crate) async fn log_in(
     app.barrier(BARRIER_WAIT).await?;
     let user = auth::check_password(&app, &request.user, &request.password, address).await?;
     match &request.new_password {
+        Some(_) if user.source.is_some() => {
+            let detail = "a directory of the site keeps this password";
+            return Err(Refused::forbidden(detail, "change it there"));
+        }
         Some(new) => replace(&app, &user, &request.password, new).await?,
         None if user.one_time => {
             let detail = "this password opens one login only, together with a new one";

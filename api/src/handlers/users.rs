@@ -127,6 +127,15 @@ pub(crate) async fn set_password(
     if !own && !admin {
         return Err(no_user(&name));
     }
+    let kept_by = app
+        .log()
+        .read()
+        .user(&name)
+        .and_then(|user| user.source.clone());
+    if let Some(source) = kept_by {
+        let detail = format!("directory {} keeps this password", source.directory);
+        return Err(Refused::forbidden(detail, "change it there"));
+    }
     if request.one_time && !admin {
         let refused = Refused::forbidden("one_time is for administrators", "leave it out");
         return Err(refused.with_field("one_time"));

@@ -22,7 +22,7 @@ enum Who {
 use Who::{Admins, Operators, Strangers, Users};
 
 /// Alice has a pending job 1 and an ended job 2, bob the pending jobs 3 and 4.
-const ROWS: [Row; 63] = [
+const ROWS: [Row; 67] = [
     ("GET", "/cluster", "/cluster", "", Strangers),
     ("GET", "/healthz", "/healthz", "", Strangers),
     ("GET", "/readyz", "/readyz", "", Strangers),
@@ -169,7 +169,13 @@ const ROWS: [Row; 63] = [
         "",
         Operators,
     ),
-    ("PUT", "/users/{name}/quota", "/users/bob/quota", "{}", Admins),
+    (
+        "PUT",
+        "/users/{name}/quota",
+        "/users/bob/quota",
+        "{}",
+        Admins,
+    ),
     (
         "DELETE",
         "/users/{name}/quota/spent",
@@ -180,6 +186,28 @@ const ROWS: [Row; 63] = [
     ("GET", "/keys", "/keys", "", Users),
     ("POST", "/keys", "/keys", KEY, Users),
     ("GET", "/audit", "/audit", "", Admins),
+    ("GET", "/directories", "/directories", "", Admins),
+    (
+        "PUT",
+        "/directories/{name}",
+        "/directories/site",
+        r#"{"settings":{"kind":"exec","argv":["/nonexistent"]}}"#,
+        Admins,
+    ),
+    (
+        "POST",
+        "/directories/{name}/test",
+        "/directories/none/test",
+        r#"{"login":"ada"}"#,
+        Admins,
+    ),
+    (
+        "DELETE",
+        "/directories/{name}",
+        "/directories/site",
+        "",
+        Admins,
+    ),
     ("GET", "/settings", "/settings", "", Users),
     ("PUT", "/settings", "/settings", SETTINGS, Admins),
 ];

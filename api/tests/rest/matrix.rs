@@ -109,7 +109,13 @@ async fn every_role_gets_in_where_it_is_enough_and_nowhere_else() {
             let token = token(&bench, user, Scope::ALL.into()).await;
             let answer = ask(&bench, row, Some(&token)).await;
             let enough = role >= row.role;
-            assert_eq!(!shut(&answer), enough, "{user}: {} {}", row.method, row.path);
+            assert_eq!(
+                !shut(&answer),
+                enough,
+                "{user}: {} {}",
+                row.method,
+                row.path
+            );
             revoke_if_there(&bench, &token).await;
             cells += 1;
         }
@@ -125,7 +131,13 @@ async fn a_token_opens_what_its_scopes_are_good_for_and_nothing_else() {
             let alone = token(&bench, "admin", [scope].into()).await;
             let answer = ask(&bench, row, Some(&alone)).await;
             let right = scope == row.scope;
-            assert_eq!(!shut(&answer), right, "{scope:?}: {} {}", row.method, row.path);
+            assert_eq!(
+                !shut(&answer),
+                right,
+                "{scope:?}: {} {}",
+                row.method,
+                row.path
+            );
             revoke_if_there(&bench, &alone).await;
         }
         let mut others = BTreeSet::from(Scope::ALL);

@@ -51,7 +51,9 @@ async fn a_project_is_for_its_members_and_run_by_its_managers() {
     // What was not named stays as it is.
     let closed = put(&bench, "/projects/lab", &json!({"closed": true})).await;
     assert_eq!(closed["members"], json!(["bob"]));
-    let refused = submit(&bench, "bob", in_lab).await.problem(403, "FORBIDDEN");
+    let refused = submit(&bench, "bob", in_lab)
+        .await
+        .problem(403, "FORBIDDEN");
     assert!(refused.detail.contains("closed"), "{}", refused.detail);
     bench
         .ask("admin", "DELETE", "/projects/lab", "")
@@ -65,10 +67,15 @@ async fn jobs_of_a_project_are_its_managers_to_see_and_to_end() {
     let bench = Bench::new().await;
     let lab = json!({"managers": ["alice"], "members": ["bob"]});
     put(&bench, "/projects/lab", &lab).await;
-    let made = submit(&bench, "bob", json!({"project": "lab"})).await.expect(201);
+    let made = submit(&bench, "bob", json!({"project": "lab"}))
+        .await
+        .expect(201);
     let other = submit(&bench, "bob", json!({})).await.expect(201);
     let path = |made: &Value| format!("/jobs/{}", made["id"]);
-    bench.ask("alice", "GET", &path(&made), "").await.expect(200);
+    bench
+        .ask("alice", "GET", &path(&made), "")
+        .await
+        .expect(200);
     bench
         .ask("alice", "GET", &path(&other), "")
         .await
@@ -78,7 +85,10 @@ async fn jobs_of_a_project_are_its_managers_to_see_and_to_end() {
         .await
         .expect(200);
     assert_eq!(ended["items"][0]["result"], "ended");
-    bench.ask("alice", "GET", &path(&made), "").await.expect(200);
+    bench
+        .ask("alice", "GET", &path(&made), "")
+        .await
+        .expect(200);
 }
 
 #[tokio::test]
@@ -97,7 +107,10 @@ async fn a_queue_holds_jobs_to_its_rules() {
         .await
         .problem(404, "NOT_FOUND");
     let long = submit(&bench, "alice", queued(json!({"wall_limit_seconds": 7201}))).await;
-    assert_eq!(long.problem(422, "INVALID").field.as_deref(), Some("wall_limit_seconds"));
+    assert_eq!(
+        long.problem(422, "INVALID").field.as_deref(),
+        Some("wall_limit_seconds")
+    );
     let wide = submit(&bench, "alice", queued(json!({"cpu": 3.0}))).await;
     assert_eq!(wide.problem(422, "INVALID").field.as_deref(), Some("cpu"));
     let made = submit(&bench, "alice", queued(json!({}))).await.expect(201);
@@ -112,7 +125,10 @@ async fn a_queue_holds_jobs_to_its_rules() {
         .await
         .problem(409, "LIMIT");
     // Who may use it is for operators to see.
-    let seen = bench.ask("alice", "GET", "/queues/night", "").await.expect(200);
+    let seen = bench
+        .ask("alice", "GET", "/queues/night", "")
+        .await
+        .expect(200);
     assert_eq!((&seen["who"], &seen["jobs"]), (&Value::Null, &json!(2)));
     bench
         .ask("bob", "GET", "/queues/night", "")
@@ -127,7 +143,10 @@ async fn a_quota_is_told_with_what_is_taken_of_it() {
         .ask("alice", "GET", "/users/alice/quota", "")
         .await
         .expect(200);
-    assert_eq!((&usual["usual"], &usual["quota"]), (&json!(true), &json!({})));
+    assert_eq!(
+        (&usual["usual"], &usual["quota"]),
+        (&json!(true), &json!({}))
+    );
     let own = json!({"running": 1, "gib_hours": 10.0});
     put(&bench, "/users/alice/quota", &own).await;
     let job = bench.submit("alice").await;
@@ -145,15 +164,23 @@ async fn a_quota_is_told_with_what_is_taken_of_it() {
         .await
         .expect(200);
     assert_eq!(told["quota"], own);
-    assert_eq!((&told["taken"]["running"], &told["taken"]["pending"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&told["taken"]["running"], &told["taken"]["pending"]),
+        (&json!(1), &json!(1))
+    );
     // Without a body: what everybody has.
     bench
         .ask("admin", "PUT", "/users/alice/quota", "")
         .await
         .expect(200);
     let wrong = json!({"core_hours": -1.0}).to_string();
-    let refused = bench.ask("admin", "PUT", "/users/alice/quota", &wrong).await;
-    assert_eq!(refused.problem(422, "INVALID").field.as_deref(), Some("core_hours"));
+    let refused = bench
+        .ask("admin", "PUT", "/users/alice/quota", &wrong)
+        .await;
+    assert_eq!(
+        refused.problem(422, "INVALID").field.as_deref(),
+        Some("core_hours")
+    );
 }
 
 #[tokio::test]
@@ -168,7 +195,11 @@ async fn rules_of_images_root_and_network_are_kept_at_submission() {
     put(&bench, "/settings", &rules).await;
     let foreign = submit(&bench, "alice", json!({"image": "quay.io/x/y"})).await;
     let refused = foreign.problem(403, "FORBIDDEN");
-    assert!(refused.detail.contains("no rule allows it"), "{}", refused.detail);
+    assert!(
+        refused.detail.contains("no rule allows it"),
+        "{}",
+        refused.detail
+    );
     let root = json!({"root": true});
     submit(&bench, "alice", root.clone())
         .await
@@ -191,29 +222,49 @@ async fn rules_of_images_root_and_network_are_kept_at_submission() {
 async fn a_token_is_good_for_its_scopes_and_replaced_in_one_step() {
     let bench = Bench::new().await;
     let body = json!({"scopes": ["read"], "label": "robot"}).to_string();
-    let made = bench.ask("alice", "POST", "/tokens", &body).await.expect(201);
+    let made = bench
+        .ask("alice", "POST", "/tokens", &body)
+        .await
+        .expect(201);
     let with = |token: &Value| {
         let token = token.as_str().unwrap().to_owned();
         move |method: &str, path: &str| {
             let bearer = format!("Bearer {token}");
             let request = request(method, path).header("Authorization", bearer);
-            request.body(r#"{"argv":["true"],"image":"a"}"#.into()).unwrap()
+            request
+                .body(r#"{"argv":["true"],"image":"a"}"#.into())
+                .unwrap()
         }
     };
     let old = with(&made["token"]);
     bench.send(old("GET", "/jobs")).await.expect(200);
-    bench.send(old("POST", "/jobs")).await.problem(403, "FORBIDDEN");
+    bench
+        .send(old("POST", "/jobs"))
+        .await
+        .problem(403, "FORBIDDEN");
     let path = format!("/tokens/{}/rotate", made["id"].as_str().unwrap());
-    bench.ask("bob", "POST", &path, "").await.problem(404, "NOT_FOUND");
+    bench
+        .ask("bob", "POST", &path, "")
+        .await
+        .problem(404, "NOT_FOUND");
     let next = bench.ask("alice", "POST", &path, "").await.expect(201);
-    bench.send(old("GET", "/jobs")).await.problem(401, "UNAUTHENTICATED");
+    bench
+        .send(old("GET", "/jobs"))
+        .await
+        .problem(401, "UNAUTHENTICATED");
     let new = with(&next["token"]);
     bench.send(new("GET", "/jobs")).await.expect(200);
-    bench.send(new("POST", "/jobs")).await.problem(403, "FORBIDDEN");
+    bench
+        .send(new("POST", "/jobs"))
+        .await
+        .problem(403, "FORBIDDEN");
     let list = bench.ask("alice", "GET", "/tokens", "").await.expect(200);
     let found = list["items"].as_array().unwrap().iter();
     let found = found.filter(|token| token["label"] == "robot");
-    assert_eq!(found.map(|token| &token["scopes"]).collect::<Vec<_>>(), [&json!(["read"])]);
+    assert_eq!(
+        found.map(|token| &token["scopes"]).collect::<Vec<_>>(),
+        [&json!(["read"])]
+    );
 }
 
 #[tokio::test]
@@ -221,16 +272,30 @@ async fn a_public_key_is_kept_under_its_fingerprint() {
     let bench = Bench::new().await;
     let body = json!({"key": KEY}).to_string();
     let made = bench.ask("alice", "POST", "/keys", &body).await.expect(201);
-    assert_eq!((&made["fingerprint"], &made["label"]), (&json!(FINGERPRINT), &json!("alice@laptop")));
+    assert_eq!(
+        (&made["fingerprint"], &made["label"]),
+        (&json!(FINGERPRINT), &json!("alice@laptop"))
+    );
     let list = bench.ask("bob", "GET", "/keys", "").await.expect(200);
     assert_eq!(list["items"], json!([]));
     let path = format!("/keys/{}", FINGERPRINT.replace('/', "%2F"));
-    bench.ask("bob", "DELETE", &path, "").await.problem(404, "NOT_FOUND");
+    bench
+        .ask("bob", "DELETE", &path, "")
+        .await
+        .problem(404, "NOT_FOUND");
     bench.ask("alice", "DELETE", &path, "").await.expect(204);
-    for wrong in ["", "ssh-ed25519 AAAA", "ssh-dss AAAAB3NzaC1kc3M=", "command=\"x\" ssh-ed25519 A"] {
+    for wrong in [
+        "",
+        "ssh-ed25519 AAAA",
+        "ssh-dss AAAAB3NzaC1kc3M=",
+        "command=\"x\" ssh-ed25519 A",
+    ] {
         let body = json!({"key": wrong}).to_string();
         let refused = bench.ask("alice", "POST", "/keys", &body).await;
-        assert_eq!(refused.problem(422, "INVALID").field.as_deref(), Some("key"));
+        assert_eq!(
+            refused.problem(422, "INVALID").field.as_deref(),
+            Some("key")
+        );
     }
 }
 
@@ -245,13 +310,25 @@ async fn the_audit_log_says_who_wanted_what_and_what_became_of_it() {
     let page = bench.ask("admin", "GET", "/audit", "").await.expect(200);
     let lines = page["items"].as_array().unwrap().iter();
     let lines: Vec<_> = lines
-        .map(|line| (line["user"].clone(), line["what"].clone(), line["verdict"].clone()))
+        .map(|line| {
+            (
+                line["user"].clone(),
+                line["what"].clone(),
+                line["verdict"].clone(),
+            )
+        })
         .collect();
     let line = |user: &str, what: &str, verdict: &str| (json!(user), json!(what), json!(verdict));
     assert_eq!(lines[0], line("alice", "POST /jobs", "rejected"));
     assert!(lines.contains(&line("admin", "PUT /queues/night", "done")));
-    assert!(!lines.iter().any(|(_, what, _)| what.as_str().unwrap().starts_with("GET")));
-    let theirs = bench.ask("admin", "GET", "/audit?user=alice&limit=1", "").await;
+    assert!(
+        !lines
+            .iter()
+            .any(|(_, what, _)| what.as_str().unwrap().starts_with("GET"))
+    );
+    let theirs = bench
+        .ask("admin", "GET", "/audit?user=alice&limit=1", "")
+        .await;
     assert_eq!(theirs.expect(200)["items"].as_array().unwrap().len(), 1);
 }
 

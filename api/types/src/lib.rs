@@ -24,6 +24,7 @@ pub mod user;
 
 pub mod audit;
 pub mod cluster;
+pub mod directory;
 pub mod join_token;
 pub mod settings;
 pub mod volume;

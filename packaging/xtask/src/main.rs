@@ -22,6 +22,8 @@ const UNIT: (&str, &str) = (
     "packaging/systemd/goagent.service",
     "usr/lib/systemd/system/goagent.service",
 );
+/// How PAM is asked whether a password is right, for sites that let it be asked.
+const PAM: (&str, &str) = ("packaging/pam.d/godocker", "etc/pam.d/godocker");
 const MANUAL: &str = "usr/share/man/man1";
 /// What each shell reads.
 const COMPLETIONS: [(&str, &str); 3] = [
@@ -30,11 +32,12 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("fish", "usr/share/fish/vendor_completions.d/goctl.fish"),
 ];
 /// Prose, below `usr/share/doc/godocker`.
-const DOCS: [&str; 6] = [
+const DOCS: [&str; 7] = [
     "README.md",
     "CHANGELOG.md",
     "LICENSE",
     "docs/admin.md",
+    "docs/directories.md",
     "docs/user.md",
     "docs/api.md",
 ];
@@ -78,6 +81,7 @@ fn dist(dir: &Path, profile: &str) -> anyhow::Result<()> {
     }
     let root = root();
     install(&root.join(UNIT.0), &dir.join(UNIT.1), 0o644)?;
+    install(&root.join(PAM.0), &dir.join(PAM.1), 0o644)?;
     for doc in DOCS {
         let name = Path::new(doc).file_name().context("a file")?;
         install(

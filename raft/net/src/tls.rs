@@ -5,10 +5,12 @@
 //! TLS 1.3 only, Ed25519 keys, one crypto provider.
 
 mod authority;
+mod seal;
 mod settings;
 mod verify;
 
 pub use authority::{Ca, NodeKey, request_key_hash};
+pub use seal::Seal;
 pub use settings::https_config;
 pub(crate) use settings::{Verified, client_config, join_config, server_config};
 pub(crate) use verify::{Expect, peer_of};

@@ -232,8 +232,7 @@ impl Log for MemoryLog {
                 .owner
                 .as_ref()
                 .is_none_or(|owner| *owner == job.owner)
-                && (search.project.as_ref())
-                    .is_none_or(|project| *project == job.spec.project)
+                && (search.project.as_ref()).is_none_or(|project| *project == job.spec.project)
                 && (search.outcomes.is_empty() || search.outcomes.contains(&job.outcome))
                 && search
                     .tag

@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, DnsName};
 use sha2::{Digest, Sha256};
 
-use super::{DOMAIN, node_name};
+use super::{DOMAIN, Seal, node_name};
 use crate::error::NetError;
 use crate::limits;
 
@@ -81,6 +81,11 @@ impl Ca {
     /// The key. Whoever has it can admit nodes.
     pub fn key_pem(&self) -> String {
         self.key_pem.clone()
+    }
+
+    /// The key with which heads seal secrets that lie in the log. `None` if the cipher refuses it.
+    pub fn seal(&self) -> Option<Seal> {
+        Seal::of(&self.key_pem)
     }
 
     /// SHA-256 of the certificate (DER).
