@@ -6,6 +6,7 @@ pub mod account;
 pub mod admin;
 pub mod job;
 pub mod look;
+pub mod project;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,16 +23,20 @@ use crate::parse;
 const GLOBAL: &str = "Options of every command";
 
 /// The subcommands as `goctl help` groups them.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Jobs",
         &["submit", "run", "ps", "show", "logs", "wait", "cancel"],
+    ),
+    (
+        "Projects and bounds",
+        &["projects", "project", "queues", "queue", "quota"],
     ),
     ("Cluster", &["nodes", "volumes", "events", "admin"]),
     (
         "You",
         &[
-            "login", "logout", "whoami", "passwd", "token", "context", "config",
+            "login", "logout", "whoami", "can-i", "passwd", "token", "key", "context", "config",
         ],
     ),
     ("About goctl", &["completions", "man", "version", "help"]),
@@ -40,7 +45,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
 /// What scripts may rely on.
 const EXIT_CODES: &str = "Exit codes:
   0    it worked
-  1    it failed for another reason
+  1    it failed for another reason; can-i: no
   2    the command line, a #GO line or a job file is wrong
   3    there is no such thing
   4    not logged in, or no longer
@@ -147,6 +152,18 @@ pub enum Command {
     Volumes,
     /// Show or follow the news
     Events(look::Events),
+    /// List the projects that you may charge jobs to
+    Projects,
+    /// One project, and who is in it
+    #[command(subcommand)]
+    Project(project::Project),
+    /// List the queues that you may submit to
+    Queues,
+    /// One queue
+    #[command(subcommand)]
+    Queue(project::Queue),
+    /// Show bounds, and what of them is taken
+    Quota(project::Quota),
     /// Run the cluster
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -154,13 +171,18 @@ pub enum Command {
     Login(account::Login),
     /// End the login of this context
     Logout,
-    /// Show who you are, and where
+    /// Show who you are, where, and what you may use
     Whoami,
+    /// Ask whether you may do something; ends with 0 if so, with 1 if not
+    CanI(account::CanI),
     /// Change your password
     Passwd(account::Passwd),
     /// Tokens for programs that speak in your name
     #[command(subcommand)]
     Token(account::Token),
+    /// Your public keys, for interactive sessions
+    #[command(visible_alias = "keys")]
+    Key(account::Key),
     /// The clusters that goctl knows
     #[command(subcommand, visible_alias = "contexts")]
     Context(account::Context),
@@ -196,12 +218,19 @@ impl Command {
             | Command::Nodes(_)
             | Command::Volumes
             | Command::Events(_)
+            | Command::Projects
+            | Command::Project(_)
+            | Command::Queues
+            | Command::Queue(_)
+            | Command::Quota(_)
             | Command::Admin(_)
             | Command::Login(_)
             | Command::Logout
             | Command::Whoami
+            | Command::CanI(_)
             | Command::Passwd(_)
             | Command::Token(_)
+            | Command::Key(_)
             | Command::Context(_)
             | Command::Config(_)
             | Command::Completions { .. }

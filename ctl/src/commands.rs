@@ -14,8 +14,15 @@ pub mod events;
 pub mod nodes;
 pub mod volumes;
 
+pub mod grant;
+pub mod project;
+pub mod queue;
+pub mod quota;
+
 pub mod account;
+pub mod can_i;
 pub mod context;
+pub mod key;
 pub mod login;
 pub mod token;
 
@@ -34,6 +41,7 @@ pub async fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Submit(args) => return Box::pin(submit::submit(session, args)).await,
         Command::Run(args) => return Box::pin(submit::run(session, args)).await,
         Command::Wait(args) => return wait::wait(session, &args).await,
+        Command::CanI(args) => return can_i::can_i(session, &args).await,
         Command::Cancel(args) => return cancel::cancel(session, args).await,
         Command::Ps(args) => ps::ps(session, args).await,
         Command::Show(args) => show::show(session, &args).await,
@@ -41,12 +49,18 @@ pub async fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Nodes(args) => nodes::nodes(session, &args).await,
         Command::Volumes => volumes::list(session).await,
         Command::Events(args) => events::events(session, &args).await,
+        Command::Projects => project::list(session).await,
+        Command::Project(args) => project::run(session, args).await,
+        Command::Queues => queue::list(session).await,
+        Command::Queue(args) => queue::run(session, args).await,
+        Command::Quota(args) => quota::quota(session, &args).await,
         Command::Admin(args) => admin::run(session, args).await,
         Command::Login(args) => Box::pin(login::login(session, &args)).await,
         Command::Logout => login::logout(session).await,
         Command::Whoami => account::whoami(session).await,
         Command::Passwd(args) => account::passwd(session, &args).await,
         Command::Token(args) => token::run(session, args).await,
+        Command::Key(args) => key::run(session, args.action).await,
         Command::Context(args) => context::context(session, args),
         Command::Config(args) => context::config(session, &args),
         Command::Completions { shell } => about::completions(shell),

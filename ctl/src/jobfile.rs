@@ -16,6 +16,11 @@ use crate::directive;
 use crate::environment::Environment;
 use crate::error::Failure;
 use crate::limits::{JOB_FILE_BYTES_MAX, SCRIPT_BYTES_MAX};
+use crate::text;
+
+/// What to do with a file that is no script and no description.
+const ELSEWHERE: &str =
+    "data and programs go into the image or a volume, the name of a program behind --";
 
 /// What shall run.
 #[derive(Clone, PartialEq, Debug)]
@@ -58,7 +63,8 @@ pub fn read(work: &Work, stdin: &mut dyn Read) -> Result<Program, Failure> {
         });
     }
     if let Some(path) = &work.file {
-        let text = fetch(path, JOB_FILE_BYTES_MAX, "--file", stdin)?;
+        let text = text::whole(path, JOB_FILE_BYTES_MAX, ELSEWHERE, stdin)
+            .map_err(|failure| failure.field("--file"))?;
         return description(path, &text).map(|request| Program::Description(Box::new(request)));
     }
     if let Some(path) = &work.script {
@@ -73,7 +79,9 @@ pub fn read(work: &Work, stdin: &mut dyn Read) -> Result<Program, Failure> {
 }
 
 fn script(path: &str, work: &Work, stdin: &mut dyn Read) -> Result<Program, Failure> {
-    let text = fetch(Path::new(path), SCRIPT_BYTES_MAX, "SCRIPT", stdin).map_err(|failure| {
+    let text = text::whole(Path::new(path), SCRIPT_BYTES_MAX, ELSEWHERE, stdin);
+    let text = text.map_err(|failure| {
+        let failure = failure.field("SCRIPT");
         let looks_like_a_command = !Path::new(path).exists() && path != "-";
         match looks_like_a_command {
             true => failure.hint(format!("a command is written behind --: -- {path} …")),
@@ -86,41 +94,10 @@ fn script(path: &str, work: &Work, stdin: &mut dyn Read) -> Result<Program, Fail
     let stem = Path::new(path).file_stem().and_then(|stem| stem.to_str());
     let fits = |stem: &&str| *stem != "-" && stem.len() <= 128 && !stem.contains(char::is_control);
     Ok(Program::Script {
-        origin: if path == "-" {
-            "standard input".into()
-        } else {
-            path.into()
-        },
+        origin: text::origin(Path::new(path)),
         name: stem.filter(fits).map(str::to_owned),
         text,
         args: work.args.iter().chain(&work.command).cloned().collect(),
-    })
-}
-
-/// A whole text of at most `most` bytes.
-fn fetch(path: &Path, most: u64, field: &str, stdin: &mut dyn Read) -> Result<String, Failure> {
-    let from_stdin = path == Path::new("-");
-    let name = if from_stdin {
-        "standard input".into()
-    } else {
-        path.display().to_string()
-    };
-    let wrong = |what: String| Failure::usage(format!("{name}: {what}")).field(field);
-    let mut bytes = Vec::new();
-    let read = if from_stdin {
-        stdin.take(most + 1).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
-    };
-    read.map_err(|error| wrong(error.to_string()))?;
-    if bytes.len() as u64 > most {
-        let hint = "put data into a volume or into the image";
-        return Err(wrong(format!("larger than {} KiB", most >> 10)).hint(hint));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let hint = "a program goes into the image or a volume, its name behind --";
-        wrong(format!("not text: byte {at} is no UTF-8")).hint(hint)
     })
 }
 
@@ -189,6 +166,11 @@ pub fn compile(
             .hint("leave one of them out"));
     }
     put(options, &mut request, &environment.variables)?;
+    if request.script.is_some() && request.entrypoint.is_some() {
+        return Err(Failure::usage("a script takes the entry point's place")
+            .field("--entrypoint")
+            .hint("leave it out, or write a command behind --"));
+    }
     Ok(request)
 }
 
@@ -237,6 +219,13 @@ fn put(
     request.wall_limit_seconds = options.time.or(request.wall_limit_seconds);
     request.grace_seconds = options.grace.or(request.grace_seconds);
     request.on_lost = options.on_lost.or(request.on_lost);
+    request.project = options.project.or(request.project.take());
+    request.queue = options.queue.or(request.queue.take());
+    request.network = options.network.or(request.network);
+    request.root |= options.root;
+    let entrypoint = options.entrypoint.map(|words| words.0);
+    request.entrypoint = entrypoint.or(request.entrypoint.take());
+    request.output_max_bytes = options.output_max.or(request.output_max_bytes);
     for volume in options.volume {
         request.volumes.retain(|known| known.name != volume.name);
         request.volumes.push(volume);

@@ -8,6 +8,7 @@ pub mod args;
 pub mod directive;
 pub mod jobfile;
 pub mod parse;
+pub mod text;
 
 pub mod session;
 

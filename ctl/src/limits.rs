@@ -33,6 +33,10 @@ pub const EVENT_BYTES_MAX: usize = 1 << 20;
 pub const SCRIPT_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of a job file: a script and what is around it.
 pub const JOB_FILE_BYTES_MAX: u64 = 4 << 20;
+/// Bytes of a public key, as the cluster accepts it.
+pub const KEY_BYTES_MAX: u64 = 16 << 10;
+/// Bytes of a file with rules about images.
+pub const IMAGE_RULES_BYTES_MAX: u64 = 1 << 20;
 /// Bytes at the head of a script that are searched for directives.
 pub const DIRECTIVE_BYTES_MAX: usize = 32 << 10;
 /// Bytes of a configuration or certificate file.
@@ -43,6 +47,10 @@ pub const PAGE_JOBS: u32 = 500;
 pub const LIST_DEFAULT: usize = 50;
 /// Jobs that one selection may name.
 pub const SELECT_MAX: usize = 10_000;
+/// Projects of a list whose bounds are asked for, a request each.
+pub const PROJECTS_ASKED_MAX: usize = 200;
+/// Such requests at the same time.
+pub const ASK_AT_ONCE: usize = 8;
 /// Jobs that `wait` watches at the same time.
 pub const WAIT_AT_ONCE: usize = 8;
 

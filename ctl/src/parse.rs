@@ -2,7 +2,10 @@
 //!
 //! Pure: no clock, no files. Each function answers with the text of what is wrong, for clap.
 
+pub mod change;
+pub mod images;
 pub mod selector;
+pub mod verb;
 
 use api_types::job::JobState;
 use api_types::job_request::VolumeUse;
@@ -172,25 +175,43 @@ pub fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, 
     zoned.map(|zoned| zoned.timestamp()).map_err(|_| wrong())
 }
 
-/// A volume to mount: `NAME`, or `NAME:ro`.
+/// A volume to mount: `NAME`, or a directory in it: `NAME/SUB/PATH`; `:ro` behind it to only read.
 pub fn volume(text: &str) -> Result<VolumeUse, String> {
-    let (name, mode) = text.split_once(':').unwrap_or((text, ""));
+    let (what, mode) = text.split_once(':').unwrap_or((text, ""));
+    let (name, sub_path) = what.split_once('/').unwrap_or((what, ""));
     let read_only = mode == "ro";
-    if name.is_empty() || name.contains('/') || text.ends_with(':') {
+    if name.is_empty() || text.ends_with(':') {
         return Err(format!(
-            "`{text}` is not a volume: write NAME or NAME:ro (goctl volumes)"
+            "`{text}` is not a volume: write NAME or NAME:ro, NAME/SUB/PATH for a directory in it \
+             (goctl volumes)"
+        ));
+    }
+    let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    if what.contains('/') && !sub_path.split('/').all(plain) {
+        return Err(format!(
+            "`{sub_path}` is not a directory in volume {name}: write {name}/SUB/PATH, without \
+             `.`, `..` and needless slashes"
         ));
     }
     if !read_only && !mode.is_empty() {
         return Err(format!(
-            "`:{mode}` is not known: write {name}, or {name}:ro to only read"
+            "`:{mode}` is not known: write {what}, or {what}:ro to only read"
         ));
     }
     Ok(VolumeUse {
         name: name.into(),
         read_only,
-        sub_path: String::new(),
+        sub_path: sub_path.into(),
     })
+}
+
+/// `yes` or `no`.
+pub fn yes_no(word: &str) -> Result<bool, String> {
+    match word {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        word => Err(format!("`{word}` is neither yes nor no")),
+    }
 }
 
 /// The state of a job, by its word.

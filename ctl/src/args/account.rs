@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use api_types::token::Scope;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 use crate::parse;
@@ -56,12 +58,73 @@ pub enum Token {
         /// How long it lives [default: 30d]
         #[arg(long, value_name = "TIME", value_parser = parse::positive_seconds)]
         ttl: Option<u64>,
+        /// What it may be used for: read, jobs, account, admin [default: as the token in use]
+        #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = scope())]
+        #[arg(hide_possible_values = true)]
+        scope: Vec<Scope>,
+    },
+    /// Replace a token by a new one with the same scopes; prints it, this once
+    Rotate {
+        /// Its public half, as `goctl token list` shows it
+        id: String,
+        /// How long the new one lives [default: 30d]
+        #[arg(long, value_name = "TIME", value_parser = parse::positive_seconds)]
+        ttl: Option<u64>,
     },
     /// End a token
     Revoke {
         /// Its public half, as `goctl token list` shows it
         id: String,
     },
+}
+
+/// `goctl key …`.
+#[derive(Args, Debug)]
+pub struct Key {
+    /// What to do [default: list]
+    #[command(subcommand)]
+    pub action: Option<KeyAction>,
+}
+
+/// What to do with one's public keys.
+#[derive(Subcommand, Debug)]
+pub enum KeyAction {
+    /// List your keys
+    #[command(visible_alias = "ls")]
+    List,
+    /// Add a key
+    Add {
+        /// File with one public key; - is standard input [default: ~/.ssh/id_ed25519.pub]
+        file: Option<PathBuf>,
+        /// What it is for [default: the comment behind the key]
+        #[arg(long)]
+        label: Option<String>,
+    },
+    /// Remove a key
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// As `goctl key list` shows it: SHA256:…
+        fingerprint: String,
+    },
+}
+
+/// `goctl can-i …`.
+#[derive(Args, Debug)]
+#[command(override_usage = "goctl can-i VERB\n       goctl can-i METHOD PATH")]
+#[command(after_help = parse::verb::help())]
+pub struct CanI {
+    /// A verb of the list below, or a method: GET, POST, PUT, DELETE
+    #[arg(value_name = "VERB|METHOD")]
+    pub what: String,
+    /// A path of the API, as in /jobs/12/cancel
+    pub path: Option<String>,
+}
+
+fn scope() -> impl TypedValueParser<Value = Scope> {
+    PossibleValuesParser::new(Scope::ALL.map(Scope::word)).try_map(|word| {
+        let known = Scope::ALL.into_iter().find(|scope| scope.word() == word);
+        known.ok_or("not a scope")
+    })
 }
 
 /// `goctl context …`.

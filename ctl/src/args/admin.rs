@@ -1,5 +1,8 @@
 //! What is typed to run a cluster.
 
+pub mod project;
+pub mod rules;
+
 use std::path::PathBuf;
 
 use api_types::node::NodeRole;
@@ -8,6 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 use crate::parse;
+use crate::parse::change::{Groups, groups, home, mail};
 use crate::parse::selector::job_number;
 
 /// `goctl admin …`.
@@ -34,8 +38,22 @@ pub enum Admin {
     /// Jobs whose machine is lost
     #[command(subcommand)]
     Job(Job),
-    /// Rules of the whole cluster
+    /// Projects: make them, change them, forget them
+    #[command(subcommand)]
+    Project(project::Project),
+    /// Queues: make them, change them, forget them
+    #[command(subcommand)]
+    Queue(project::Queue),
+    /// Bounds of users
+    #[command(subcommand)]
+    Quota(project::Quota),
+    /// What jobs may have: bounds, networks, root, images, output
+    #[command(subcommand)]
+    Rules(rules::Rules),
+    /// How long silence is tolerated in the whole cluster
     Settings(Settings),
+    /// Read who asked for what, newest first
+    Audit(rules::Audit),
 }
 
 /// `goctl admin raft …`.
@@ -157,6 +175,9 @@ pub enum User {
         /// Whom their jobs run as.
         #[command(flatten)]
         ids: UnixIds,
+        /// More about them.
+        #[command(flatten)]
+        person: Person,
         /// Set no password: they cannot log in yet
         #[arg(long)]
         no_password: bool,
@@ -171,6 +192,9 @@ pub enum User {
         /// Whom their jobs run as.
         #[command(flatten)]
         ids: UnixIds,
+        /// More about them.
+        #[command(flatten)]
+        person: Person,
     },
     /// Let neither their password nor their tokens open anything
     Disable {
@@ -206,25 +230,33 @@ pub struct UnixIds {
     pub gid: Option<u32>,
 }
 
+/// More about a person.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Person {
+    /// Other groups that their jobs are in, by number; or none
+    #[arg(long, value_name = "GID,GID", value_parser = groups)]
+    pub groups: Option<Groups>,
+    /// Their home directory on the machines, or none
+    #[arg(long, value_name = "DIR", value_parser = home)]
+    pub home: Option<String>,
+    /// Where they get mail, or none
+    #[arg(long, value_name = "ADDRESS", value_parser = mail)]
+    pub mail: Option<String>,
+}
+
 /// `goctl admin volume …`.
 #[derive(Subcommand, Debug)]
 pub enum Volume {
     /// List the volumes
     #[command(visible_alias = "ls")]
     List,
-    /// Make a volume, or change it
+    /// Make a volume, or change it; what is left out stays
     Set {
         /// The name that jobs ask for
         name: String,
-        /// Directory on the machines
-        #[arg(long, value_name = "DIR")]
-        path: PathBuf,
-        /// Where it appears in the container
-        #[arg(long, value_name = "DIR")]
-        mount: PathBuf,
-        /// Jobs may write to it
-        #[arg(long)]
-        rw: bool,
+        /// How it is set.
+        #[command(flatten)]
+        wanted: VolumeSet,
     },
     /// Forget a volume; jobs that have it keep it
     #[command(visible_alias = "rm")]
@@ -232,6 +264,26 @@ pub enum Volume {
         /// Its name
         name: String,
     },
+}
+
+/// How a volume is set.
+#[derive(Args, Clone, Debug)]
+pub struct VolumeSet {
+    /// Directory on the machines; $USER, $UID and $PROJECT stand for those of the job
+    #[arg(long, value_name = "DIR")]
+    pub path: Option<PathBuf>,
+    /// Where it appears in the container
+    #[arg(long, value_name = "DIR")]
+    pub mount: Option<PathBuf>,
+    /// Jobs may write to it
+    #[arg(long)]
+    pub rw: bool,
+    /// Jobs may only read it; so it is with a new one
+    #[arg(long, conflicts_with = "rw")]
+    pub ro: bool,
+    /// Who may ask for it; at first: everybody.
+    #[command(flatten)]
+    pub who: project::Who,
 }
 
 /// `goctl admin job …`.

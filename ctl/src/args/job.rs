@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use api_types::job_request::{OnLost, PullPolicy, VolumeUse};
+use api_types::job_request::{Network, OnLost, PullPolicy, VolumeUse};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser};
 
 use crate::parse;
+use crate::parse::change::{Words, words};
 
 /// `goctl submit`.
 #[derive(Args, Debug)]
@@ -99,12 +100,30 @@ pub struct JobOptions {
     /// Environment variable; without a value, the one of now. May be repeated
     #[arg(short, long, value_name = "NAME[=VALUE]", value_parser = parse::assignment)]
     pub env: Vec<(String, Option<String>)>,
-    /// Volume to mount, by its name. May be repeated
-    #[arg(short, long, value_name = "NAME[:ro]", value_parser = parse::volume)]
+    /// Volume to mount, by its name, or a directory in it. May be repeated
+    #[arg(short, long, value_name = "NAME[/SUB/PATH][:ro]", value_parser = parse::volume)]
     pub volume: Vec<VolumeUse>,
     /// Word to find the job by. May be repeated
     #[arg(long, value_name = "WORD", value_parser = NonEmptyStringValueParser::new())]
     pub tag: Vec<String>,
+    /// Project that it is charged to [default: default]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub project: Option<String>,
+    /// Queue that it waits in [default: default]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub queue: Option<String>,
+    /// What it sees of the network: none, bridge [default: as the administrators have set]
+    #[arg(long, value_name = "WHAT", hide_possible_values = true, value_parser = network())]
+    pub network: Option<Network>,
+    /// Run as root inside the container, if you may
+    #[arg(long)]
+    pub root: bool,
+    /// Replaces the image's entry point; in one word: '/bin/sh -c'
+    #[arg(long, value_name = "WORDS", value_parser = words)]
+    pub entrypoint: Option<Words>,
+    /// The job is stopped when it has written so much output: 100M
+    #[arg(long, value_name = "SIZE", value_parser = parse::bytes)]
+    pub output_max: Option<u64>,
 }
 
 /// One `#GO` line.
@@ -135,6 +154,12 @@ impl JobOptions {
             env: both(below.env, self.env),
             volume: both(below.volume, self.volume),
             tag: both(below.tag, self.tag),
+            project: self.project.or(below.project),
+            queue: self.queue.or(below.queue),
+            network: self.network.or(below.network),
+            root: self.root || below.root,
+            entrypoint: self.entrypoint.or(below.entrypoint),
+            output_max: self.output_max.or(below.output_max),
         }
     }
 }
@@ -151,5 +176,13 @@ fn on_lost() -> impl TypedValueParser<Value = OnLost> {
     PossibleValuesParser::new(["hold", "requeue"]).map(|word| match word.as_str() {
         "requeue" => OnLost::Requeue,
         _ => OnLost::Hold,
+    })
+}
+
+/// A network's word.
+pub(crate) fn network() -> impl TypedValueParser<Value = Network> {
+    PossibleValuesParser::new(["none", "bridge"]).map(|word| match word.as_str() {
+        "bridge" => Network::Bridge,
+        _ => Network::None,
     })
 }

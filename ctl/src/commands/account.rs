@@ -3,14 +3,29 @@
 use std::io::BufRead;
 
 use api_types::login::WhoAmI;
+use api_types::project::{Project, ProjectList};
+use api_types::token::{Scope, TokenList};
 use api_types::user::{PasswordRequest, Role, User};
 use reqwest::Method;
+use serde::Serialize;
 
+use super::token;
 use crate::args::account::Passwd;
 use crate::client::{Request, escaped};
 use crate::error::Failure;
-use crate::output::{Format, cells, fields};
+use crate::output::{Format, View, cells, fields};
 use crate::session::Session;
+
+/// Who one is, and what one may do.
+#[derive(Serialize)]
+struct Myself {
+    #[serde(flatten)]
+    me: WhoAmI,
+    /// What the token may be used for.
+    scopes: Vec<Scope>,
+    /// The projects that one may charge jobs to.
+    projects: Vec<String>,
+}
 
 /// `goctl whoami`.
 ///
@@ -24,24 +39,72 @@ pub async fn whoami(session: &Session) -> Result<(), Failure> {
             .output
             .data(&format!("{}\n", cells::safe(&me.user.name)));
     }
+    let tokens: TokenList = client.ask(&Request::get("/tokens")).await?;
+    let current = tokens.items.into_iter().find(|token| token.id == me.token);
+    let all: ProjectList = client.ask(&Request::get("/projects")).await?;
+    // Operators are shown those of others too.
+    let mine = |project: &Project| {
+        let mut people = project.members.iter().chain(&project.managers);
+        project.everybody || people.any(|user| *user == me.user.name)
+    };
+    let mine = all.items.into_iter().filter(mine);
+    let projects = mine.map(|project| project.name).collect();
+    let myself = Myself {
+        scopes: current.map(|token| token.scopes).unwrap_or_default(),
+        projects,
+        me,
+    };
     let head = client.head().to_owned();
-    session.output.one(&me, |view| {
-        fields::page(&[
-            ("user", Some(cells::safe(&me.user.name))),
-            ("role", Some(role(me.user.role).into())),
-            ("runs as", runs_as(&me.user)),
-            ("cluster", Some(cells::safe(&me.cluster))),
-            ("head", Some(head)),
-            (
-                "token",
-                Some(format!(
-                    "{}, ends {}",
-                    me.token,
-                    cells::moment(&me.expires_at, view)
-                )),
-            ),
-        ])
-    })
+    session
+        .output
+        .one(&myself, |view| page(&myself, head, view))
+}
+
+fn page(myself: &Myself, head: String, view: &View) -> String {
+    let me = &myself.me;
+    let ends = cells::moment(&me.expires_at, view);
+    let mut lines = vec![
+        ("user", Some(cells::safe(&me.user.name))),
+        ("role", Some(role(me.user.role).into())),
+    ];
+    lines.extend(person(&me.user, view));
+    let projects = &myself.projects;
+    lines.extend([
+        (
+            "projects",
+            (!projects.is_empty()).then(|| cells::safe(&projects.join(", "))),
+        ),
+        ("cluster", Some(cells::safe(&me.cluster))),
+        ("head", Some(head)),
+        ("token", Some(format!("{}, ends {ends}", me.token))),
+        (
+            "scopes",
+            (!myself.scopes.is_empty()).then(|| token::scopes(&myself.scopes)),
+        ),
+    ]);
+    fields::page(&lines)
+}
+
+/// Whom somebody's jobs run as, and what else is known of them.
+pub fn person(user: &User, view: &View) -> [(&'static str, Option<String>); 5] {
+    let text = |text: &str| (!text.is_empty()).then(|| cells::safe(text));
+    let groups: Vec<String> = user.groups.iter().map(u32::to_string).collect();
+    let directory = user.directory.as_ref().map(|directory| {
+        let confirmed = user.confirmed_at.as_deref();
+        let confirmed = confirmed.map(|at| format!(", confirmed {}", cells::moment(at, view)));
+        format!(
+            "{}{}",
+            cells::safe(directory),
+            confirmed.unwrap_or_default()
+        )
+    });
+    [
+        ("runs as", runs_as(user)),
+        ("groups", text(&groups.join(", "))),
+        ("home", text(&user.home)),
+        ("mail", text(&user.mail)),
+        ("directory", directory),
+    ]
 }
 
 /// A role's word.
@@ -53,7 +116,7 @@ pub fn role(role: Role) -> &'static str {
     }
 }
 
-/// The user and group that somebody's jobs run as.
+/// The user and group that somebody's jobs run as: `1001:1002`.
 pub fn runs_as(user: &User) -> Option<String> {
     user.uid
         .zip(user.gid)

@@ -1,8 +1,12 @@
 //! `admin`: what it takes to run a cluster. One file per noun.
 
+pub mod audit;
 pub mod join_token;
 pub mod machine;
+pub mod project;
+pub mod quota;
 pub mod raft;
+pub mod rules;
 pub mod settings;
 pub mod user;
 pub mod volume;
@@ -29,6 +33,11 @@ pub async fn run(session: &Session, args: Admin) -> Result<(), Failure> {
         Admin::User(args) => user::run(session, args).await,
         Admin::Volume(args) => volume::run(session, args).await,
         Admin::Job(JobArgs::GiveUp { job, yes }) => give_up(session, job, yes).await,
+        Admin::Project(args) => project::run(session, args).await,
+        Admin::Queue(args) => project::run_queue(session, args).await,
+        Admin::Quota(args) => quota::run(session, args).await,
+        Admin::Rules(args) => rules::run(session, args).await,
+        Admin::Audit(args) => audit::audit(session, args).await,
         Admin::Settings(args) => settings::run(session, args.action).await,
     }
 }

@@ -118,6 +118,8 @@ fn columns(with_owner: bool) -> Vec<Column<Job>> {
         Column::left("tags", Rank::Wide, |job, _| {
             cells::safe(&job.tags.join(","))
         }),
+        Column::left("project", Rank::Wide, |job, _| cells::safe(&job.project)),
+        Column::left("queue", Rank::Wide, |job, _| cells::safe(&job.queue)),
         Column::left("submitted", Rank::Wide, |job, view| {
             cells::moment(&job.submitted_at, view)
         }),

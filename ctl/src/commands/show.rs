@@ -1,7 +1,7 @@
 //! `show`: everything about one job, or the description that makes it again.
 
 use api_types::job::{Attempt, Job, JobState, LiveUsage, Usage};
-use api_types::job_request::JobRequest;
+use api_types::job_request::{JobRequest, Network};
 
 use super::outcome::{exit_words, started_of_last};
 use crate::args::look::Show;
@@ -58,6 +58,7 @@ fn page(job: &Job, unread: Option<&str>, view: &View) -> String {
         .map(usage)
         .or(unread.map(|why| format!("not known: {why}")));
     let started = job.started_at.as_deref().or(started_of_last(job));
+    let text = |text: &str| (!text.is_empty()).then(|| cells::safe(text));
     fields::page(&[
         (
             "job",
@@ -72,15 +73,12 @@ fn page(job: &Job, unread: Option<&str>, view: &View) -> String {
         ("message", job.message.as_deref().map(cells::safe)),
         ("cancel", cancel),
         ("owner", Some(cells::safe(&job.owner))),
-        (
-            "tags",
-            (!job.tags.is_empty()).then(|| cells::safe(&job.tags.join(", "))),
-        ),
-        (
-            "image",
-            (!job.image.is_empty()).then(|| cells::safe(&job.image)),
-        ),
+        ("project", text(&job.project)),
+        ("queue", text(&job.queue)),
+        ("tags", text(&job.tags.join(", "))),
+        ("image", text(&job.image)),
         ("runs", spec.map(runs)),
+        ("container", spec.and_then(container)),
         ("needs", Some(needs(job))),
         ("volumes", spec.and_then(volumes)),
         ("submitted", Some(cells::moment(&job.submitted_at, view))),
@@ -122,9 +120,32 @@ fn runs(spec: &JobRequest) -> String {
             let plural = if lines == 1 { "line" } else { "lines" };
             format!("a script of {lines} {plural}{args}{}", quoted(&spec.args))
         }
-        None if spec.argv.is_empty() => "the command of its image".into(),
-        None => quoted(&spec.argv),
+        None => {
+            let entrypoint = spec.entrypoint.as_deref().unwrap_or_default();
+            let words = [entrypoint, &spec.argv].concat();
+            if words.is_empty() {
+                "the command of its image".into()
+            } else {
+                quoted(&words)
+            }
+        }
     }
+}
+
+/// What is unusual about its container.
+fn container(spec: &JobRequest) -> Option<String> {
+    let network = match spec.network {
+        Some(Network::Bridge) => Some("network bridge".to_owned()),
+        Some(Network::None) | None => None,
+    };
+    let output = spec.output_max_bytes.map(cells::size);
+    let parts = [
+        spec.root.then(|| "root".to_owned()),
+        network,
+        output.map(|most| format!("at most {most} of output")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn needs(job: &Job) -> String {
@@ -142,7 +163,12 @@ fn needs(job: &Job) -> String {
 fn volumes(spec: &JobRequest) -> Option<String> {
     let name = |volume: &api_types::job_request::VolumeUse| {
         let mode = if volume.read_only { ":ro" } else { "" };
-        format!("{}{mode}", cells::safe(&volume.name))
+        let below = if volume.sub_path.is_empty() {
+            String::new()
+        } else {
+            format!("/{}", volume.sub_path)
+        };
+        cells::safe(&format!("{}{below}{mode}", volume.name))
     };
     let names: Vec<String> = spec.volumes.iter().map(name).collect();
     (!names.is_empty()).then(|| names.join(", "))

@@ -2,6 +2,7 @@
 
 use api_types::volume::{Volume, VolumeList};
 
+use super::grant;
 use crate::client::Request;
 use crate::error::Failure;
 use crate::output::cells;
@@ -33,6 +34,9 @@ pub async fn list(session: &Session) -> Result<(), Failure> {
                 .host_path
                 .as_deref()
                 .map_or_else(String::new, cells::safe)
+        }),
+        Column::left("for", Rank::Nice, |volume, _| {
+            volume.who.as_ref().map_or_else(String::new, grant::words)
         }),
     ];
     session.output.list(&list.items, &columns)

@@ -195,3 +195,14 @@ fn a_line_becomes_a_script() {
     };
     assert_eq!((text.as_str(), name), ("#!/bin/sh\necho a | wc\n", None));
 }
+
+#[test]
+fn a_script_takes_the_entry_points_place() {
+    let typed = JobOptions {
+        entrypoint: Some(crate::parse::change::words("sh -c").unwrap()),
+        ..JobOptions::default()
+    };
+    let environment = Environment::default();
+    let ended = compile(script("true\n"), typed, true, &environment).unwrap_err();
+    assert_eq!(ended.field.as_deref(), Some("--entrypoint"));
+}

@@ -45,6 +45,12 @@ pub fn cpus(count: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// Hours to a hundredth without needless zeros: `100`, `12.25`.
+pub fn hours(count: f64) -> String {
+    let text = format!("{count:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A moment as it came from the server: relative for people, otherwise with its offset.
 pub fn moment(text: &str, view: &View) -> String {
     let Ok(at) = text.parse::<Timestamp>() else {
@@ -147,6 +153,7 @@ mod tests {
             [2.0, 0.5, 0.125, 10.0].map(cpus),
             ["2", "0.5", "0.125", "10"]
         );
+        assert_eq!([0.0, 12.254, 100.0].map(hours), ["0", "12.25", "100"]);
     }
 
     #[test]

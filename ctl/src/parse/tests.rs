@@ -148,9 +148,34 @@ fn variables_and_volumes() {
             sub_path: String::new(),
         })
     );
-    for text in ["", ":ro", "home:", "home:rw", "home:sub:ro", "/srv"] {
+    let wrong = [
+        "",
+        ":ro",
+        "home:",
+        "home:rw",
+        "home:sub:ro",
+        "/srv",
+        "home/",
+        "home//a",
+        "home/../a",
+        "home/.:ro",
+    ];
+    for text in wrong {
         assert!(volume(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_directory_in_a_volume() {
+    let sub = |read_only| {
+        Ok(VolumeUse {
+            name: "home".into(),
+            read_only,
+            sub_path: "run 1/out".into(),
+        })
+    };
+    assert_eq!(volume("home/run 1/out"), sub(false));
+    assert_eq!(volume("home/run 1/out:ro"), sub(true));
 }
 
 #[test]

@@ -112,6 +112,68 @@ fn what_is_submitted_is_what_the_script_and_the_words_say() {
     );
 }
 
+/// What a job may ask for beyond resources, as a request.
+fn place() -> Value {
+    json!({
+        "argv": ["a b"], "image": "debian:12", "project": "lab", "queue": "short",
+        "network": "bridge", "root": true, "entrypoint": ["/bin/sh", "-c"],
+        "output_max_bytes": 104_857_600,
+        "volumes": [{"name": "home", "read_only": true, "sub_path": "ada/run 1"}],
+    })
+}
+
+#[test]
+fn where_a_job_belongs_is_said_in_words_lines_and_files() {
+    let head = with_job("succeeded", 0);
+    let home = Home::with_heads(&[&head.url()]);
+    let words = [
+        &[
+            "submit",
+            "-i",
+            "debian:12",
+            "--project",
+            "lab",
+            "--queue",
+            "short",
+            "--root",
+        ][..],
+        &[
+            "--network",
+            "bridge",
+            "--entrypoint",
+            "/bin/sh -c",
+            "--output-max",
+            "100M",
+        ],
+        &["-v", "home/ada/run 1:ro", "--", "a b"],
+    ];
+    home.run(&words.concat()).data();
+    assert_eq!(head.asked()[0].json(), place());
+    home.write("job.json", &place().to_string());
+    let yaml = home.run(&["submit", "--dry-run", "-f", "job.json"]);
+    home.write("job.yaml", yaml.data());
+    home.run(&["submit", "-f", "job.yaml"]).data();
+    assert_eq!(head.asked()[1].json(), place());
+    let toml = "argv = [\"a b\"]\nimage = \"debian:12\"\nproject = \"lab\"\nqueue = \"short\"\n\
+        network = \"bridge\"\nroot = true\nentrypoint = [\"/bin/sh\", \"-c\"]\n\
+        output_max_bytes = 104857600\n[[volumes]]\nname = \"home\"\nread_only = true\n\
+        sub_path = \"ada/run 1\"\n";
+    home.write("job.toml", toml);
+    home.run(&["submit", "-f", "job.toml"]).data();
+    assert_eq!(head.asked()[2].json(), place());
+    let script = "#GO --project lab --queue short --network bridge --root --output-max 100M\n\
+        #GO -v 'home/ada/run 1:ro' -i debian:12\ntrue\n";
+    home.run_with(&["submit", "-", "--queue", "long"], script)
+        .data();
+    let mut expected = place();
+    expected["queue"] = json!("long");
+    expected["script"] = json!(script);
+    for field in ["argv", "entrypoint"] {
+        expected.as_object_mut().unwrap().remove(field);
+    }
+    assert_eq!(head.asked()[3].json(), expected);
+}
+
 #[test]
 fn a_dry_run_prints_the_request_and_asks_nobody() {
     let home = Home::with_heads(&[&Head::dead()]);
@@ -144,7 +206,9 @@ fn a_dry_run_prints_the_request_and_asks_nobody() {
 
 #[test]
 fn the_description_of_a_job_can_be_submitted_again() {
-    let spec = json!({"name": "align", "argv": ["true"], "cpu": 0.5});
+    let mut spec = place();
+    spec["name"] = json!("align");
+    spec["cpu"] = json!(0.5);
     let shown = job(7, "running", &json!({ "spec": spec }));
     let head = Head::new(move |_, asked| match asked.what().as_str() {
         "POST /jobs" => Answer::json(201, &json!({"id": 8, "name": "align", "replayed": false})),
@@ -154,10 +218,10 @@ fn the_description_of_a_job_can_be_submitted_again() {
     let text = home.run(&["show", "7", "--spec", "-o", "json"]);
     home.write("job.json", text.data());
     home.run(&["submit", "-f", "job.json"]).data();
-    assert_eq!(
-        head.asked()[1].json(),
-        json!({"name": "align", "argv": ["true"], "cpu": 0.5})
-    );
+    assert_eq!(head.asked()[1].json(), spec);
+    home.write("job.yaml", home.run(&["show", "7", "--spec"]).data());
+    home.run(&["submit", "-f", "job.yaml"]).data();
+    assert_eq!(head.asked()[3].json(), spec);
 }
 
 #[test]

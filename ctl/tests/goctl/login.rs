@@ -23,6 +23,22 @@ fn head() -> Head {
             body: Vec::new(),
         },
         "GET /whoami" => whoami(asked),
+        "GET /tokens" => Answer::json(
+            200,
+            &json!({"items": [
+                {"id": "old", "user": "ada", "created_at": "", "expires_at": "",
+                "scopes": ["read"]},
+                {"id": "new", "user": "ada", "created_at": "", "expires_at": "", "current": true,
+                    "scopes": ["read", "jobs"]},
+            ]}),
+        ),
+        "GET /projects" => Answer::json(
+            200,
+            &json!({"items": [
+                project("default", true, &[], &[]), project("lab", false, &["bob", "ada"], &[]),
+                project("mine", false, &[], &["ada"]), project("theirs", false, &["bob"], &[]),
+            ]}),
+        ),
         _ => Answer::problem(404, "NOT_FOUND", "no such thing"),
     })
 }
@@ -39,6 +55,11 @@ fn login(body: &Value) -> Answer {
     }
 }
 
+fn project(name: &str, everybody: bool, members: &[&str], managers: &[&str]) -> Value {
+    json!({"name": name, "everybody": everybody, "members": members, "managers": managers,
+        "shared": false, "closed": false, "priority": 50, "quota": {}})
+}
+
 fn whoami(asked: &Asked) -> Answer {
     if asked.header("Authorization") != Some("Bearer god_new") {
         return Answer::problem(401, "UNAUTHENTICATED", "no valid token");
@@ -47,7 +68,8 @@ fn whoami(asked: &Asked) -> Answer {
         200,
         &json!({
             "user": {"name": "ada", "role": "operator", "created_at": "2026-01-01T00:00:00Z",
-                "uid": 1001, "gid": 1002},
+                "uid": 1001, "gid": 1002, "groups": [100, 200], "home": "/home/ada",
+                "directory": "campus", "confirmed_at": "2026-11-01T10:00:00Z"},
             "token": "new", "expires_at": "2027-01-01T00:00:00Z", "cluster": "lab",
         }),
     )
@@ -71,10 +93,17 @@ fn a_one_time_password_is_replaced_and_the_cluster_remembered() {
     assert!(!home.read("config.toml").contains("god_new"));
     let me = home.run(&["whoami", "--utc"]);
     let expected = format!(
-        "user     ada\nrole     operator\nruns as  1001:1002\ncluster  lab\nhead     {url}\n\
-         token    new, ends 2027-01-01T00:00:00Z\n"
+        "user       ada\nrole       operator\nruns as    1001:1002\ngroups     100, 200\n\
+         home       /home/ada\ndirectory  campus, confirmed 2026-11-01T10:00:00Z\n\
+         projects   default, lab, mine\ncluster    lab\nhead       {url}\n\
+         token      new, ends 2027-01-01T00:00:00Z\nscopes     read,jobs\n"
     );
     assert_eq!(me.data(), expected);
+    let json: Value = serde_json::from_str(home.run(&["whoami", "-o", "json"]).data()).unwrap();
+    assert_eq!(json["user"]["uid"], 1001);
+    assert_eq!(json["scopes"], json!(["read", "jobs"]));
+    assert_eq!(json["projects"], json!(["default", "lab", "mine"]));
+    assert_eq!(home.run(&["whoami", "-o", "name"]).data(), "ada\n");
 }
 
 #[test]

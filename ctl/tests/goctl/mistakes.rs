@@ -1,6 +1,8 @@
 //! Mistakes on the command line, in `#GO` lines and in job files: each is told with its place and
 //! with what to do, ends with code 2, and nothing is sent.
 
+mod rights;
+
 use crate::played::{Answer, Head};
 use crate::support::Home;
 
@@ -144,7 +146,7 @@ const ARGUMENTS: [Mistake; 34] = [
 fn mistakes_in_arguments() {
     let head = Head::new(|_, _| Answer::json(200, &serde_json::json!({"items": []})));
     let home = Home::with_heads(&[&head.url()]);
-    for (args, field, told) in ARGUMENTS {
+    for (args, field, told) in ARGUMENTS.into_iter().chain(rights::ARGUMENTS) {
         let args = [args, &["-o", "json"]].concat();
         // Behind `--` options are words of the job: they go to the front.
         let args = match args.iter().position(|word| *word == "--") {
@@ -183,7 +185,7 @@ fn mistakes_in_arguments() {
 /// A script, its wrong line, what is to blame, and words that must be told.
 type WrongScript = (&'static str, usize, &'static str, &'static [&'static str]);
 
-const SCRIPTS: [WrongScript; 14] = [
+const SCRIPTS: [WrongScript; 17] = [
     (
         "#!/bin/sh\n#GO --memm 1G\n",
         2,
@@ -213,6 +215,14 @@ const SCRIPTS: [WrongScript; 14] = [
         &["missing, always, never"],
     ),
     ("#GO -e 'A B=1'\n", 1, "--env", &["`A B`"]),
+    ("#GO --network host\n", 1, "--network", &["none, bridge"]),
+    ("#GO -v data/./x\n", 1, "--volume", &["`./x`"]),
+    (
+        "#GO --output-max 1Q\n",
+        1,
+        "--output-max",
+        &["`1Q`", "512M"],
+    ),
 ];
 
 #[test]

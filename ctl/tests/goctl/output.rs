@@ -123,7 +123,11 @@ fn one_job_has_a_page() {
     shown["usage"] = json!({"cpu_seconds": 12.34, "memory_bytes": 0,
         "memory_peak_bytes": 2_147_483_648_u64, "processes": 0, "processes_peak": 4,
         "io_read_bytes": 1_048_576, "io_written_bytes": 10});
-    shown["spec"] = json!({"argv": ["sort", "a b"], "volumes": [{"name": "d", "read_only": true}]});
+    shown["project"] = json!("lab");
+    shown["queue"] = json!("short");
+    shown["spec"] = json!({"argv": ["sort", "a b"], "entrypoint": ["nice"], "root": true,
+        "network": "bridge", "output_max_bytes": 1_048_576,
+        "volumes": [{"name": "d", "read_only": true}, {"name": "e", "sub_path": "x/y"}]});
     let head = Head::new(move |_, _| Answer::json(200, &shown));
     let home = Home::with_heads(&[&head.url()]);
     let expected = "\
@@ -131,11 +135,14 @@ job        10  align
 state      OUT_OF_MEMORY, 03:10 on node-3
 exit       exit code 137, out of memory
 owner      ada
+project    lab
+queue      short
 tags       x, y
 image      debian:12
-runs       sort 'a b'
+runs       nice sort 'a b'
+container  root, network bridge, at most 1M of output
 needs      0.5 cpu, 2G memory, at most 2:00:00
-volumes    d:ro
+volumes    d:ro, e/x/y
 submitted  2026-11-01T10:00:00Z
 started    2026-11-01T10:00:10Z
 ended      2026-11-01T10:03:20Z

@@ -6,9 +6,9 @@ use api_types::query::PageQuery;
 use api_types::user::{PasswordRequest, User as Account, UserList, UserRequest};
 use reqwest::Method;
 
-use crate::args::admin::User;
+use crate::args::admin::{Person, User};
 use crate::client::{Client, Request, escaped, fresh_key};
-use crate::commands::account::{role as role_word, runs_as};
+use crate::commands::account::{person, role as role_word, runs_as};
 use crate::error::{Failure, Kind};
 use crate::output::table::{Column, Rank};
 use crate::output::{cells, fields};
@@ -30,6 +30,7 @@ pub async fn run(session: &Session, args: User) -> Result<(), Failure> {
             name,
             role,
             ids,
+            person,
             no_password,
         } => {
             let wanted = UserRequest {
@@ -38,10 +39,17 @@ pub async fn run(session: &Session, args: User) -> Result<(), Failure> {
                 gid: ids.gid,
                 ..UserRequest::default()
             };
+            let wanted = described(wanted, person);
             create(session, &name, &wanted, !no_password).await
         }
-        User::Set { name, role, ids } => {
-            let mut wanted = request(&get(client, &name).await?);
+        User::Set {
+            name,
+            role,
+            ids,
+            person,
+        } => {
+            let wanted = request(&get(client, &name).await?);
+            let mut wanted = described(wanted, person);
             wanted.role = role.unwrap_or(wanted.role);
             (wanted.uid, wanted.gid) = (ids.uid.or(wanted.uid), ids.gid.or(wanted.gid));
             let user = put(client, &name, &wanted).await?;
@@ -168,6 +176,16 @@ async fn give_password(
     Ok(password)
 }
 
+/// The request with what is said of the person.
+fn described(request: UserRequest, person: Person) -> UserRequest {
+    UserRequest {
+        groups: person.groups.map_or(request.groups, |groups| groups.0),
+        home: person.home.unwrap_or(request.home),
+        mail: person.mail.unwrap_or(request.mail),
+        ..request
+    }
+}
+
 /// The request that makes an account what it is.
 fn request(user: &Account) -> UserRequest {
     UserRequest {
@@ -207,14 +225,17 @@ fn login(user: &Account) -> &'static str {
 }
 
 fn page(user: &Account, view: &crate::output::View) -> String {
-    fields::page(&[
+    let mut lines = vec![
         ("user", Some(cells::safe(&user.name))),
         ("role", Some(role_word(user.role).into())),
-        (
-            "runs as",
-            Some(runs_as(user).unwrap_or_else(|| "the nodes' default".into())),
-        ),
+    ];
+    lines.extend(person(user, view));
+    lines[2]
+        .1
+        .get_or_insert_with(|| "the nodes' default".into());
+    lines.extend([
         ("login", Some(login(user).into())),
         ("created", Some(cells::moment(&user.created_at, view))),
-    ])
+    ]);
+    fields::page(&lines)
 }

@@ -46,6 +46,10 @@ fn the_jobs_own_code_goes_first() {
         (JobState::ImageUnavailable, None, None, 125),
         (JobState::NodeLost, Some(0), None, 125),
         (JobState::Infrastructure, Some(4), None, 125),
+        (JobState::OverQuota, None, None, 125),
+        (JobState::OutputLimit, None, None, 153),
+        (JobState::OutputLimit, Some(0), None, 153),
+        (JobState::OutputLimit, None, Some(15), 143),
     ];
     for (state, code, signal, expected) in cases {
         assert_eq!(
@@ -69,6 +73,14 @@ fn a_line_says_what_how_long_and_where() {
         "{}",
         line(&failed)
     );
+    let mut over = job(JobState::OverQuota, None, None);
+    (over.node, over.started_at) = (None, None);
+    over.message = Some("quota of user ada reached: 10 running".into());
+    let expected = "job 12 \"align\" was over its quota: quota of user ada reached: 10 running";
+    assert_eq!(line(&over), expected);
+    let loud = job(JobState::OutputLimit, None, Some(15));
+    let expected = "job 12 \"align\" wrote too much output after 03:10 on node-3: signal 15";
+    assert_eq!(line(&loud), expected);
     let plain = job(JobState::Succeeded, Some(0), None);
     assert_eq!(
         line(&plain),
