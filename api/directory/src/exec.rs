@@ -136,6 +136,7 @@ mod tests {
 
     #[test]
     fn what_a_program_says_of_a_password_is_not_logged() {
+        assert_eq!(complaint("no a\"b\n", Some("a\"b")), None);
         assert_eq!(complaint("no hunter2\n", Some("hunter2")), None);
         assert_eq!(complaint(r#"{"password":"a\"b"}"#, Some("a\"b")), None);
         assert_eq!(

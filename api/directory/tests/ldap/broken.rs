@@ -169,3 +169,20 @@ async fn a_server_that_is_down_lets_nobody_in() {
         );
     }
 }
+
+#[tokio::test]
+async fn many_servers_that_hang_do_not_take_longer_than_one_question_may() {
+    let (port, _) = serve(Habit::Hang).await;
+    let authority = Authority::new("site");
+    let servers = vec![format!("\"ldaps://localhost:{port}\""); 8].join(", ");
+    let more = "step_timeout_ms = 1000\ntimeout_ms = 1500\n";
+    let directory = open(&(settings(&servers, &authority.pem) + more));
+    let begun = Instant::now();
+    let error = unavailable(directory.authenticate("ada", "ada's secret").await);
+    assert!(error.contains("no LDAP server answers in time"), "{error}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+}
