@@ -335,9 +335,7 @@ impl From<Rejection> for Refused {
                 let hint = "remove some, ask for fewer at once, or wait until some have ended";
                 Refused::new(StatusCode::CONFLICT, code::LIMIT_REACHED, detail, hint)
             }
-            Rejection::Forbidden { what } => {
-                Refused::forbidden(format!("{what}: not for this user"), "ask an administrator")
-            }
+            Rejection::Forbidden { what } => Refused::forbidden(what, "ask an administrator"),
             Rejection::BadToken => {
                 let hint = "ask an administrator for a new one";
                 Refused::forbidden("the token has ended, was used, or is wrong", hint)

@@ -14,3 +14,4 @@ mod isolation;
 mod output;
 mod program;
 mod trial;
+mod volumes;

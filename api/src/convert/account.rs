@@ -52,8 +52,12 @@ pub(crate) fn token(token: &Token, current: &Token) -> token::Token {
         created_at: time(token.created_at),
         expires_at: time(token.expires_at),
         current: token.id == current.id,
-        scopes: token.scopes.iter().copied().map(scope).collect(),
+        scopes: scopes(token),
     }
+}
+
+pub(crate) fn scopes(token: &Token) -> Vec<token::Scope> {
+    token.scopes.iter().copied().map(scope).collect()
 }
 
 pub(crate) fn scope(scope: Scope) -> token::Scope {

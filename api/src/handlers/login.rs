@@ -139,6 +139,7 @@ pub(crate) async fn log_out(State(app): State<App>, caller: Caller) -> Result<St
 pub(crate) async fn who_am_i(State(app): State<App>, caller: Caller) -> axum::Json<WhoAmI> {
     axum::Json(WhoAmI {
         user: convert::account::user(&caller.user),
+        scopes: convert::account::scopes(&caller.token),
         token: caller.token.id.0,
         expires_at: convert::time(caller.token.expires_at),
         cluster: app.log().read().meta().name.clone(),

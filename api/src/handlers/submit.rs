@@ -196,7 +196,16 @@ fn rejected(why: Rejection, volumes: &[(String, String)]) -> Refused {
                 let remedy = "see GET /api/v1/volumes (`goctl volumes`), or ask an administrator";
                 Refused::invalid(field.clone(), message, remedy)
             }
-            None => Refused::unauthenticated("the account was disabled or removed"),
+            None => match what.split_once(' ') {
+                Some((field @ ("project" | "queue"), _)) => {
+                    let message = format!("there is no {what} that you may use");
+                    let remedy = format!(
+                        "see GET /api/v1/{field}s (`goctl {field}s`), or ask an administrator"
+                    );
+                    Refused::invalid(field, message, remedy)
+                }
+                Some(_) | None => Refused::unauthenticated("the account was disabled or removed"),
+            },
         },
         Rejection::Invalid { field, message } => {
             let field = convert::request::field(&field);

@@ -191,7 +191,7 @@ const ROWS: [Row; 67] = [
         "PUT",
         "/directories/{name}",
         "/directories/site",
-        r#"{"settings":{"kind":"exec","argv":["/nonexistent"]}}"#,
+        r#"{"settings":{"kind":"exec","command":["/nonexistent"]}}"#,
         Admins,
     ),
     (

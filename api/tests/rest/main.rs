@@ -4,6 +4,7 @@
 mod support;
 
 mod access;
+mod directories;
 mod events;
 mod jobs;
 mod login;

@@ -28,9 +28,11 @@ async fn a_project_is_for_its_members_and_run_by_its_managers() {
     assert_eq!(made["priority"], 50);
     assert_eq!(made["quota"], json!({"cpu": 2.0, "core_hours": 1.5}));
     let in_lab = json!({"project": "lab", "wall_limit_seconds": 60});
-    submit(&bench, "bob", in_lab.clone())
-        .await
-        .problem(404, "NOT_FOUND");
+    let refused = submit(&bench, "bob", in_lab.clone()).await;
+    assert_eq!(
+        refused.problem(422, "INVALID").field.as_deref(),
+        Some("project")
+    );
     let member = "/projects/lab/members/bob";
     // Whoever is not in it does not even learn of it.
     bench
@@ -103,9 +105,11 @@ async fn a_queue_holds_jobs_to_its_rules() {
         both.extend(more.as_object().unwrap().clone());
         body
     };
-    submit(&bench, "bob", queued(json!({})))
-        .await
-        .problem(404, "NOT_FOUND");
+    let refused = submit(&bench, "bob", queued(json!({}))).await;
+    assert_eq!(
+        refused.problem(422, "INVALID").field.as_deref(),
+        Some("queue")
+    );
     let long = submit(&bench, "alice", queued(json!({"wall_limit_seconds": 7201}))).await;
     assert_eq!(
         long.problem(422, "INVALID").field.as_deref(),
@@ -305,7 +309,7 @@ async fn the_audit_log_says_who_wanted_what_and_what_became_of_it() {
     put(&bench, "/queues/night", &json!({})).await;
     submit(&bench, "alice", json!({"queue": "nowhere"}))
         .await
-        .problem(404, "NOT_FOUND");
+        .problem(422, "INVALID");
     bench.ask("alice", "GET", "/jobs", "").await.expect(200);
     let page = bench.ask("admin", "GET", "/audit", "").await.expect(200);
     let lines = page["items"].as_array().unwrap().iter();

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::token::Scope;
 use crate::user::User;
 
 /// Body of `POST /login`.
@@ -38,6 +39,9 @@ pub struct WhoAmI {
     pub token: String,
     /// When the token ends.
     pub expires_at: String,
+    /// What the token may be used for.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
     /// The cluster's name.
     pub cluster: String,
 }

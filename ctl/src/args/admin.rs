@@ -1,5 +1,6 @@
 //! What is typed to run a cluster.
 
+pub mod directory;
 pub mod project;
 pub mod rules;
 
@@ -54,6 +55,9 @@ pub enum Admin {
     Settings(Settings),
     /// Read who asked for what, newest first
     Audit(rules::Audit),
+    /// Directories of users that the site has
+    #[command(subcommand)]
+    Directory(directory::Directory),
 }
 
 /// `goctl admin raft …`.

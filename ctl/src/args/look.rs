@@ -31,6 +31,9 @@ pub struct Ps {
     /// Only of this user
     #[arg(short, long)]
     pub user: Option<String>,
+    /// Only of this project: everybody's there, if you may see them
+    #[arg(long)]
+    pub project: Option<String>,
     /// Only with this tag
     #[arg(long)]
     pub tag: Option<String>,

@@ -4,7 +4,6 @@ use std::io::BufRead;
 
 use api_types::login::WhoAmI;
 use api_types::project::{Project, ProjectList};
-use api_types::token::{Scope, TokenList};
 use api_types::user::{PasswordRequest, Role, User};
 use reqwest::Method;
 use serde::Serialize;
@@ -21,8 +20,6 @@ use crate::session::Session;
 struct Myself {
     #[serde(flatten)]
     me: WhoAmI,
-    /// What the token may be used for.
-    scopes: Vec<Scope>,
     /// The projects that one may charge jobs to.
     projects: Vec<String>,
 }
@@ -39,8 +36,6 @@ pub async fn whoami(session: &Session) -> Result<(), Failure> {
             .output
             .data(&format!("{}\n", cells::safe(&me.user.name)));
     }
-    let tokens: TokenList = client.ask(&Request::get("/tokens")).await?;
-    let current = tokens.items.into_iter().find(|token| token.id == me.token);
     let all: ProjectList = client.ask(&Request::get("/projects")).await?;
     // Operators are shown those of others too.
     let mine = |project: &Project| {
@@ -49,11 +44,7 @@ pub async fn whoami(session: &Session) -> Result<(), Failure> {
     };
     let mine = all.items.into_iter().filter(mine);
     let projects = mine.map(|project| project.name).collect();
-    let myself = Myself {
-        scopes: current.map(|token| token.scopes).unwrap_or_default(),
-        projects,
-        me,
-    };
+    let myself = Myself { projects, me };
     let head = client.head().to_owned();
     session
         .output
@@ -79,7 +70,7 @@ fn page(myself: &Myself, head: String, view: &View) -> String {
         ("token", Some(format!("{}, ends {ends}", me.token))),
         (
             "scopes",
-            (!myself.scopes.is_empty()).then(|| token::scopes(&myself.scopes)),
+            (!me.scopes.is_empty()).then(|| token::scopes(&me.scopes)),
         ),
     ]);
     fields::page(&lines)

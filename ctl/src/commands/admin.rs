@@ -1,6 +1,7 @@
 //! `admin`: what it takes to run a cluster. One file per noun.
 
 pub mod audit;
+pub mod directory;
 pub mod join_token;
 pub mod machine;
 pub mod project;
@@ -38,6 +39,7 @@ pub async fn run(session: &Session, args: Admin) -> Result<(), Failure> {
         Admin::Quota(args) => quota::run(session, args).await,
         Admin::Rules(args) => rules::run(session, args).await,
         Admin::Audit(args) => audit::audit(session, args).await,
+        Admin::Directory(args) => directory::run(session, args).await,
         Admin::Settings(args) => settings::run(session, args.action).await,
     }
 }

@@ -81,6 +81,7 @@ fn query(args: &Ps, view: View) -> Result<JobQuery, Failure> {
         user: args.user.clone(),
         all: args.everybody.then_some(true),
         done: args.all.then_some(true),
+        project: args.project.clone(),
         tag: args.tag.clone(),
         name: args.grep.clone(),
         node: args.node.clone(),

@@ -23,15 +23,6 @@ fn head() -> Head {
             body: Vec::new(),
         },
         "GET /whoami" => whoami(asked),
-        "GET /tokens" => Answer::json(
-            200,
-            &json!({"items": [
-                {"id": "old", "user": "ada", "created_at": "", "expires_at": "",
-                "scopes": ["read"]},
-                {"id": "new", "user": "ada", "created_at": "", "expires_at": "", "current": true,
-                    "scopes": ["read", "jobs"]},
-            ]}),
-        ),
         "GET /projects" => Answer::json(
             200,
             &json!({"items": [
@@ -71,6 +62,7 @@ fn whoami(asked: &Asked) -> Answer {
                 "uid": 1001, "gid": 1002, "groups": [100, 200], "home": "/home/ada",
                 "directory": "campus", "confirmed_at": "2026-11-01T10:00:00Z"},
             "token": "new", "expires_at": "2027-01-01T00:00:00Z", "cluster": "lab",
+            "scopes": ["read", "jobs"],
         }),
     )
 }
