@@ -207,7 +207,8 @@ pub(super) fn check_person(
     }
     let printable =
         |text: &str| text.len() <= limits::PATH_BYTES_MAX && !text.chars().any(char::is_control);
-    if !home.is_empty() && !(home.starts_with('/') && printable(home)) {
+    let known = home.is_empty() || home.starts_with('/');
+    if !known || !printable(home) {
         return wrong("home", "must be an absolute path of at most 4096 bytes");
     }
     if !printable(mail) {

@@ -1,7 +1,6 @@
 //! Projects, their members, queues, and bounds of users.
 
 use alloc::format;
-use alloc::string::String;
 
 use super::{Writer, clip, invalid, limit, not_found, reject, reply};
 use crate::account::{Role, UserName};
@@ -182,7 +181,7 @@ impl Writer<'_> {
         self.state.users.contains_key(user)
     }
 
-    fn check_name(&self, name: &String) -> Result<(), Rejection> {
+    fn check_name(&self, name: &str) -> Result<(), Rejection> {
         if is_plain_name(name) {
             return Ok(());
         }
