@@ -11,7 +11,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use model::Timestamp;
 use model::command::{Audited, Command, Refused as Refusal, Who};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -92,7 +93,11 @@ fn what(request: &Request) -> String {
 
 /// What was refused and is not noted yet, by who, what and status.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<HashMap<Key, (Timestamp, u32)>>);
+pub(crate) struct Refusals {
+    kept: Mutex<HashMap<Key, (Timestamp, u32)>>,
+    /// There are some.
+    some: Notify,
+}
 
 /// User, token, address, what, status.
 type Key = (String, String, String, String, u16);
@@ -100,7 +105,7 @@ type Key = (String, String, String, String, u16);
 impl Refusals {
     /// Beyond its bound new kinds are counted as one.
     fn add(&self, now: Timestamp, who: Who, what: String, status: u16) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut key = (who.user, who.token, who.from, what, status);
         if kept.len() >= REFUSALS_KEPT && !kept.contains_key(&key) {
             key = (
@@ -113,10 +118,12 @@ impl Refusals {
         }
         let (_, times) = kept.entry(key).or_insert((now, 0));
         *times = times.saturating_add(1);
+        drop(kept);
+        self.some.notify_one();
     }
 
     fn take(&self) -> Vec<Refusal> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = std::mem::take(&mut *kept);
         drop(kept);
         let mut refusals: Vec<Refusal> = taken
@@ -137,14 +144,11 @@ impl Refusals {
 /// Notes from time to time what was refused. A note that the log does not take is lost: whoever is
 /// refused must not be able to fill a head's memory.
 pub(crate) async fn note_refusals(app: App) {
-    let mut ticks = interval(REFUSALS_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        app.refusals().some.notified().await;
+        // Those of the same kind that follow are told with it.
+        sleep(REFUSALS_EVERY).await;
         let refusals = app.refusals().take();
-        if refusals.is_empty() {
-            continue;
-        }
         let count = refusals.len();
         if app.propose(Command::NoteRefusals(refusals)).await.is_err() {
             tracing::warn!(count, "refusals could not be noted in the audit log");

@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use axum::extract::{MatchedPath, Request};
+use axum::http::{StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use model::account::{Role, Scope};
 
 use crate::auth::Caller;
@@ -156,6 +157,7 @@ pub const TABLE: &[Row] = &[
     row("POST", "/raft/transfer", Administer, Admin, Nobodys),
     row("GET", "/settings", Read, User, Nobodys),
     row("PUT", "/settings", Administer, Admin, Nobodys),
+    row("GET", "/usage", Read, User, Jobs),
     row("GET", "/audit", Administer, Admin, Nobodys),
     row("GET", "/directories", Administer, Admin, Nobodys),
     row("PUT", "/directories/{name}", Administer, Admin, Nobodys),
@@ -180,6 +182,17 @@ pub(crate) fn find(method: &str, path: &str) -> Option<&'static Row> {
     // What may be looked at may be asked for its headers.
     let method = if method == "HEAD" { "GET" } else { method };
     rows.get(&(method, path)).copied()
+}
+
+/// The methods of a path, as the header `Allow` has them.
+fn methods(path: &str) -> String {
+    let path = path.strip_prefix(api_types::PREFIX).unwrap_or(path);
+    let rows = TABLE.iter().filter(|row| row.path == path);
+    let methods = rows.map(|row| match row.method {
+        "GET" => "GET,HEAD",
+        method => method,
+    });
+    methods.collect::<Vec<_>>().join(",")
 }
 
 /// The row of a request to a path that is written out, as [`TABLE`] has it in patterns.
@@ -219,11 +232,12 @@ pub(crate) async fn admitted(request: Request, next: Next) -> Result<Response, R
     let caller = request.extensions().get::<Caller>();
     match (row, caller) {
         (Some(row), Some(caller)) => row.admits(caller)?,
-        // No route is without a row, and none is reached without a caller; a test sees to it.
-        (None, _) | (_, None) => {
-            let detail = "nobody may do this";
-            return Err(Refused::forbidden(detail, "this is a fault of the server"));
+        // No route is without a row, a test sees to it; so it is the method that there is not.
+        (None, _) => {
+            let allow = [(header::ALLOW, methods(path.map_or("", MatchedPath::as_str)))];
+            return Ok((StatusCode::METHOD_NOT_ALLOWED, allow).into_response());
         }
+        (_, None) => return Err(Refused::unauthenticated("there is no token")),
     }
     Ok(next.run(request).await)
 }

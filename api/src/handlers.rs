@@ -19,6 +19,7 @@ pub(crate) mod raft;
 pub(crate) mod settings;
 pub(crate) mod submit;
 pub(crate) mod tokens;
+pub(crate) mod usage;
 pub(crate) mod users;
 pub(crate) mod volumes;
 

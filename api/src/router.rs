@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::handlers::{
     audit as audit_log, cluster, directories, events, jobs, join_tokens, keys, login, logs, nodes,
-    projects, queues, raft, settings, submit, tokens, users, volumes,
+    projects, queues, raft, settings, submit, tokens, usage, users, volumes,
 };
 use crate::host::Host;
 use crate::openapi::Access;
@@ -123,6 +123,7 @@ fn quick() -> OpenApiRouter<App> {
             directories::remove_directory
         ))
         .routes(routes!(directories::test_directory))
+        .routes(routes!(usage::report))
         .routes(routes!(audit_log::read_audit))
         .routes(routes!(audit_log::can_i))
         .routes(routes!(

@@ -30,7 +30,9 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ),
     (
         "Projects and bounds",
-        &["projects", "project", "queues", "queue", "quota"],
+        &[
+            "projects", "project", "queues", "queue", "quota", "usage", "eff",
+        ],
     ),
     ("Cluster", &["nodes", "volumes", "events", "admin"]),
     (
@@ -164,6 +166,11 @@ pub enum Command {
     Queue(project::Queue),
     /// Show bounds, and what of them is taken
     Quota(project::Quota),
+    /// What attempts cost and used
+    #[command(subcommand)]
+    Usage(look::Usage),
+    /// Show what ended jobs used of what they asked for, and what to ask for next time
+    Eff(look::Eff),
     /// Run the cluster
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -223,6 +230,8 @@ impl Command {
             | Command::Queues
             | Command::Queue(_)
             | Command::Quota(_)
+            | Command::Usage(_)
+            | Command::Eff(_)
             | Command::Admin(_)
             | Command::Login(_)
             | Command::Logout

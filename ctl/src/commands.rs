@@ -4,6 +4,7 @@ pub mod outcome;
 pub mod submit;
 
 pub mod cancel;
+pub mod eff;
 pub mod logs;
 pub mod ps;
 pub mod show;
@@ -18,6 +19,7 @@ pub mod grant;
 pub mod project;
 pub mod queue;
 pub mod quota;
+pub mod usage;
 
 pub mod account;
 pub mod can_i;
@@ -54,6 +56,8 @@ pub async fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Queues => queue::list(session).await,
         Command::Queue(args) => queue::run(session, args).await,
         Command::Quota(args) => quota::quota(session, &args).await,
+        Command::Usage(args) => usage::run(session, args).await,
+        Command::Eff(args) => eff::eff(session, &args).await,
         Command::Admin(args) => admin::run(session, args).await,
         Command::Login(args) => Box::pin(login::login(session, &args)).await,
         Command::Logout => login::logout(session).await,

@@ -359,3 +359,58 @@ fn goctl_gives_up_in_time_when_nobody_answers() -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+/// What a head says to a token: nothing wrong, or what.
+fn opens(cluster: &Cluster, head: &str, token: &str) -> anyhow::Result<bool> {
+    let api = cluster.node(head)?.api.clone().context("not a head")?;
+    let asked = cluster
+        .goctl_command(&["whoami", "-o", "name"])?
+        .env("GOCTL_SERVER", api)
+        .env("GOCTL_TOKEN", token)
+        .output()?;
+    let said = String::from_utf8_lossy(&asked.stderr).into_owned();
+    let refused = said.contains("the token is not valid");
+    ensure!(asked.status.success() != refused, "{head} says {said}");
+    Ok(!refused)
+}
+
+/// On a machine that is busy besides, processes alone take a while to start.
+#[test]
+fn a_revoked_token_opens_no_head_a_second_later_whoever_leads() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(&fake())?;
+    for round in 0..6 {
+        let made = cluster.goctl_json(&["token", "create", "--label", "robot"])?;
+        let (token, id) = (made["token"].as_str(), made["id"].as_str());
+        let (token, id) = token.zip(id).context("a token")?;
+        for head in cluster.heads() {
+            ensure!(opens(&cluster, &head, token)?, "{head} refuses a new token");
+        }
+        let leader = cluster.leader()?;
+        let others = cluster.heads().into_iter().filter(|head| *head != leader);
+        let others: Vec<String> = others.collect();
+        // Through the head that leads, and through one that follows.
+        let through = if round % 2 == 0 { &leader } else { &others[0] };
+        cluster.goctl_at(through, &["token", "revoke", id])?;
+        let revoked = std::time::Instant::now();
+        if round >= 3 {
+            cluster.kill(&leader)?;
+        }
+        for head in &others {
+            while opens(&cluster, head, token)? {
+                let passed = revoked.elapsed();
+                ensure!(
+                    passed < Duration::from_secs(1),
+                    "{head} opens after {passed:?}"
+                );
+            }
+        }
+        if round >= 3 {
+            cluster.restart(&leader)?;
+            until("the killed head refuses the token too", || {
+                let opens = opens(&cluster, &leader, token);
+                Ok(opens.is_ok_and(|opens| !opens).then_some(()))
+            })?;
+        }
+    }
+    Ok(())
+}

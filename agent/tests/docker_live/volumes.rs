@@ -97,7 +97,8 @@ async fn a_pinned_volume_is_what_was_found_whatever_is_renamed_afterwards() {
     let secret = desk.root.path().join("secret");
     std::fs::create_dir(&secret).unwrap();
     std::fs::write(secret.join("file"), "secret\n").unwrap();
-    let text = "cat /v/file; echo new >/v/new; cat /r/file; echo x >/r/no 2>/dev/null || echo ro; \
+    let text = "cat /v/file; echo new >/v/new; cat /r/file; \
+                (echo x >/r/no) 2>/dev/null || echo ro; \
                 grep -E ' /[vr] ' /proc/self/mountinfo | cut -d' ' -f5,6";
     let order = desk.order(text, &[("mine", "/v", true), ("mine", "/r", false)]);
     let pinned = desk.pin(&order).unwrap();

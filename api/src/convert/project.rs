@@ -55,7 +55,12 @@ pub(crate) fn asked_quota(asked: &seen::Quota, prefix: &str) -> Result<Quota, Re
     })
 }
 
-fn hours(millis: u64) -> f64 {
+/// An effort as core-hours and GiB-hours.
+pub(crate) fn effort(effort: &Effort) -> (f64, f64) {
+    (hours(effort.cpu), hours(effort.memory) / GIB)
+}
+
+pub(crate) fn hours(millis: u64) -> f64 {
     std::time::Duration::from_millis(millis).as_secs_f64() / 3600.0
 }
 

@@ -19,7 +19,8 @@ case $(cat "$(dirname "$0")/mood") in
 esac
 person='{"login":"ada","uid":4001,"gid":4002,"groups":[4003],"home":"/home/ada"}'
 case $asked in
-    *'"authenticate"'*'"eve"'*) echo '{"verdict":"granted","person":{"login":"eve","uid":0,"gid":0}}' ;;
+    *'"authenticate"'*'"eve"'*)
+        echo '{"verdict":"granted","person":{"login":"eve","uid":0,"gid":0}}' ;;
     *'"authenticate"'*'"ada"'*'"enigma"'*) echo "{\"verdict\":\"granted\",\"person\":$person}" ;;
     *'"authenticate"'*) echo '{"verdict":"denied"}' ;;
     *'"ada"'*) echo "{\"verdict\":\"granted\",\"person\":$person}" ;;
@@ -43,7 +44,7 @@ impl Site {
             dir,
         };
         site.mood("well");
-        let settings = json!({"kind": "exec", "command": [path(&program)], "lifetime_ms": 1000});
+        let settings = json!({"kind": "exec", "command": [path(&program)], "lifetime_ms": 0});
         let body = json!({"settings": settings}).to_string();
         let kept = site
             .bench

@@ -33,7 +33,11 @@ async fn a_submitted_job_is_shown_as_it_was_asked_for() {
     assert_eq!(answer.header("godocker-stale"), None);
     let job = answer.expect(200);
     let mut spec = asked.clone();
-    spec.as_object_mut().unwrap().remove("volumes");
+    let all = spec.as_object_mut().unwrap();
+    all.remove("volumes");
+    // What was left open is fixed now.
+    let fixed = json!({"project": "default", "queue": "default", "network": "none"});
+    all.extend(fixed.as_object().unwrap().clone());
     assert_eq!(job["spec"], spec);
     assert_eq!(
         (&job["state"], &job["owner"]),

@@ -127,7 +127,7 @@ async fn a_queue_holds_jobs_to_its_rules() {
     submit(&bench, "alice", queued(json!({}))).await.expect(201);
     submit(&bench, "alice", queued(json!({})))
         .await
-        .problem(409, "LIMIT");
+        .problem(409, "LIMIT_REACHED");
     // Who may use it is for operators to see.
     let seen = bench
         .ask("alice", "GET", "/queues/night", "")
@@ -151,7 +151,7 @@ async fn a_quota_is_told_with_what_is_taken_of_it() {
         (&usual["usual"], &usual["quota"]),
         (&json!(true), &json!({}))
     );
-    let own = json!({"running": 1, "gib_hours": 10.0});
+    let own = json!({"running": 1, "cpu": 8.5});
     put(&bench, "/users/alice/quota", &own).await;
     let job = bench.submit("alice").await;
     bench.start(job).await;
@@ -351,6 +351,64 @@ async fn one_may_ask_what_one_may() {
     }
     bench
         .ask("alice", "GET", "/can-i?method=GET&path=/secrets", "")
+        .await
+        .problem(422, "INVALID");
+}
+
+#[tokio::test]
+async fn what_was_used_is_summed_for_whom_it_concerns() {
+    let bench = Bench::new().await;
+    let lab = json!({"managers": ["alice"], "members": ["bob"]});
+    put(&bench, "/projects/lab", &lab).await;
+    let made = submit(&bench, "bob", json!({"project": "lab"}))
+        .await
+        .expect(201);
+    bench
+        .run(model::JobId(made["id"].as_u64().unwrap()), 1)
+        .await;
+    let other = bench.submit("bob").await;
+    bench.run(other, 0).await;
+    let own = bench.submit("alice").await;
+    bench.run(own, 0).await;
+    let report = |user: &'static str, query: &'static str| {
+        let bench = &bench;
+        async move {
+            let path = format!("/usage?{query}");
+            bench.ask(user, "GET", &path, "").await
+        }
+    };
+    let keys = |report: &Value| -> Vec<(String, u64)> {
+        let rows = report["rows"].as_array().unwrap().iter();
+        let pair = |row: &Value| {
+            (
+                row["key"].as_str().unwrap().into(),
+                row["attempts"].as_u64().unwrap(),
+            )
+        };
+        let mut rows: Vec<_> = rows.map(pair).collect();
+        rows.sort();
+        rows
+    };
+    let all = report("op", "by=user").await.expect(200);
+    assert_eq!(keys(&all), [("alice".into(), 1), ("bob".into(), 2)]);
+    assert_eq!(
+        (&all["total"]["attempts"], &all["total"]["failed"]),
+        (&json!(3), &json!(1))
+    );
+    let mine = report("bob", "by=project").await.expect(200);
+    assert_eq!(keys(&mine), [("default".into(), 1), ("lab".into(), 1)]);
+    let states = report("bob", "by=state").await.expect(200);
+    assert_eq!(
+        keys(&states),
+        [("failed".into(), 1), ("succeeded".into(), 1)]
+    );
+    // Of the project that she manages she sees everybody's.
+    let managed = report("alice", "by=user&project=lab").await.expect(200);
+    assert_eq!(keys(&managed), [("bob".into(), 1)]);
+    report("alice", "user=bob").await.problem(403, "FORBIDDEN");
+    let nothing = report("alice", "to=1971-01-01T00:00:00Z").await.expect(200);
+    assert_eq!(nothing["rows"], json!([]));
+    report("alice", "from=2030-01-01T00:00:00Z")
         .await
         .problem(422, "INVALID");
 }

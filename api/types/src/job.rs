@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn live_states_are_not_ends() {
         let ended: Vec<_> = JobState::ALL.into_iter().filter(|s| s.is_ended()).collect();
-        assert_eq!(ended.len(), 9);
+        assert_eq!(ended.len(), 11);
         assert!(!JobState::Unknown.is_ended());
     }
 }

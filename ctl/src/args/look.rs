@@ -1,6 +1,8 @@
 //! What is typed to look at jobs, machines and news, and to end jobs.
 
-use clap::Args;
+use api_types::usage::UsageBy;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 
 use crate::parse;
 use crate::parse::selector::{Selector, job_number, one_job};
@@ -63,6 +65,55 @@ pub struct Show {
     /// Print a description that `goctl submit -f` takes
     #[arg(long)]
     pub spec: bool,
+}
+
+/// `goctl usage …`.
+#[derive(Subcommand, Debug)]
+pub enum Usage {
+    /// Sum what attempts cost and used: yours, those of a project that you manage, or all for
+    /// operators
+    Report(Report),
+}
+
+/// `goctl usage report`.
+#[derive(Args, Debug)]
+pub struct Report {
+    /// By what: user, project, queue, image, node, state, day
+    #[arg(long, value_name = "WHAT", hide_possible_values = true, value_parser = usage_by())]
+    pub by: Option<UsageBy>,
+    /// Attempts that ended since: -7d, 2026-11-01, 2026-11-01T12:00 [default: 30 days ago]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// Attempts that ended before [default: now]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub to: Option<String>,
+    /// Only of this user
+    #[arg(short, long)]
+    pub user: Option<String>,
+    /// Only of this project
+    #[arg(long)]
+    pub project: Option<String>,
+}
+
+/// `goctl eff`.
+#[derive(Args, Debug)]
+pub struct Eff {
+    /// Ended jobs
+    #[arg(required = true, value_name = "JOB")]
+    pub jobs: Vec<Selector>,
+}
+
+fn usage_by() -> impl TypedValueParser<Value = UsageBy> {
+    let words = ["user", "project", "queue", "image", "node", "state", "day"];
+    PossibleValuesParser::new(words).map(|word| match word.as_str() {
+        "project" => UsageBy::Project,
+        "queue" => UsageBy::Queue,
+        "image" => UsageBy::Image,
+        "node" => UsageBy::Node,
+        "state" => UsageBy::State,
+        "day" => UsageBy::Day,
+        _ => UsageBy::User,
+    })
 }
 
 /// `goctl logs`.

@@ -17,3 +17,4 @@ mod refusals;
 mod rules;
 mod support;
 mod trust;
+mod usage;

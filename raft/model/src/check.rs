@@ -201,8 +201,8 @@ impl State {
         Ok(())
     }
 
-    /// Owners and ends of tokens and key ages are what the tables say; keys and tokens name what has existed;
-    /// an administrator can always speak.
+    /// Owners and ends of tokens and key ages are what the tables say; keys and tokens name what
+    /// has existed; an administrator can always speak.
     fn check_accounts(&self) -> Result<(), String> {
         let mut counts: BTreeMap<&UserName, BTreeSet<&TokenId>> = BTreeMap::new();
         for token in self.tokens.values() {

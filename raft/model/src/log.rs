@@ -3,6 +3,7 @@
 //! `raft` implements it over openraft and RocksDB, the simulation in memory.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,7 +16,7 @@ use crate::change::Event;
 use crate::command::{Command, Reply};
 use crate::id::{JobId, LogIndex, NodeId};
 use crate::job::{EndedJob, Outcome};
-use crate::ledger::AuditLine;
+use crate::ledger::{AuditLine, UsageSearch, UsageSum};
 use crate::state::State;
 use crate::unit::Timestamp;
 
@@ -70,6 +71,13 @@ pub trait Log: Send + Sync {
         after: LogIndex,
         limit: usize,
     ) -> Later<'_, Result<Option<Vec<Event>>, LogError>>;
+
+    /// Sums over accounting lines, by what the search says.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`].
+    fn usage(&self, search: UsageSearch)
+    -> Later<'_, Result<BTreeMap<String, UsageSum>, LogError>>;
 
     /// Lines of the audit log, newest first.
     ///

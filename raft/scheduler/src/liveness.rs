@@ -9,17 +9,20 @@ use alloc::vec::Vec;
 
 use model::command::ForgetEarlierLeases;
 use model::node::NodeHealth;
-use model::policy::Policy;
+use model::policy::{EarlierLeases, Policy, Timings};
 use model::unit::Millis;
 use model::{NodeId, State};
+
+/// What decides how long leases last.
+type Leases = (Timings, Option<EarlierLeases>);
 
 /// What one leader has heard in its term. Times are its own monotonic clock.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Liveness {
     leading_since: Millis,
     heard: BTreeMap<NodeId, Millis>,
-    /// The rules as they are, and since when it knows them.
-    rules: Option<(Policy, Millis)>,
+    /// The leases as they are, and since when it knows them.
+    leases: Option<(Leases, Millis)>,
 }
 
 impl Liveness {
@@ -28,7 +31,7 @@ impl Liveness {
         Liveness {
             leading_since: now,
             heard: BTreeMap::new(),
-            rules: None,
+            leases: None,
         }
     }
 
@@ -82,10 +85,11 @@ impl Liveness {
     }
 
     fn known_since(&mut self, policy: &Policy, now: Millis) -> Millis {
-        match &self.rules {
-            Some((known, since)) if known == policy => *since,
+        let leases = (policy.timings, policy.earlier);
+        match &self.leases {
+            Some((known, since)) if *known == leases => *since,
             Some(_) | None => {
-                self.rules = Some((policy.clone(), now));
+                self.leases = Some((leases, now));
                 now
             }
         }

@@ -4,11 +4,13 @@
 //! proposed it is tried again, for a bounded time; once that is not certain it is never tried
 //! again: a second entry could do a second time what the first did.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use model::job::EndedJob;
+use model::ledger::{UsageSearch, UsageSum};
 use model::log::{Applied, AuditPage, AuditSearch, EndedPage, EndedSearch, Later, Log, LogError};
 use model::{Command, Event, JobId, LogIndex, NodeId, Rejection, Reply, State};
 use openraft::errors::{ClientWriteError, RaftError as Refused};
@@ -22,6 +24,9 @@ use crate::network::message::{Proposed, ReadIndex, Request};
 use crate::network::peers::{AskError, Urgency};
 use crate::table_store::{View, history};
 use crate::types::{Blob, Proposal};
+
+/// The field that is wrong in a command that cannot be read at all.
+const UNREADABLE: &str = "command";
 
 /// Who is to be asked.
 enum Way {
@@ -73,6 +78,13 @@ impl Log for Handle {
         limit: usize,
     ) -> Later<'_, Result<Option<Vec<Event>>, LogError>> {
         Box::pin(self.ask_disk(move |view| history::events(view, after, limit)))
+    }
+
+    fn usage(
+        &self,
+        search: UsageSearch,
+    ) -> Later<'_, Result<BTreeMap<String, UsageSum>, LogError>> {
+        Box::pin(self.ask_disk(move |view| history::usage(view, &search)))
     }
 
     fn audit(&self, search: AuditSearch) -> Later<'_, Result<AuditPage, LogError>> {
@@ -202,7 +214,7 @@ impl Handle {
             Ok(command) if self.has_room_for(&command) => {}
             Ok(_) => return Proposed::Full,
             Err(why) => {
-                let (field, message) = ("command".into(), why.to_string());
+                let (field, message) = (UNREADABLE.into(), why.to_string());
                 let reply = Reply::Rejected(Rejection::Invalid { field, message });
                 return Proposed::Applied {
                     index: self.applied().0,
@@ -262,6 +274,10 @@ impl Handle {
             () = self.another_leads(node) => return Proposed::Unknown,
         };
         match asked {
+            Ok(proposed) if is_unreadable(&proposed) => {
+                tracing::info!(node, "the leader is of an older release; ask it, not this head");
+                Proposed::Overloaded
+            }
             Ok(proposed) => proposed,
             Err(AskError::NotSent(_)) => Proposed::NotLeading,
             Err(AskError::Lost(error)) => {
@@ -337,4 +353,12 @@ impl Handle {
         let asked = self.outside().run(move || question(&view)).await;
         asked.map_err(|error| LogError::Storage(error.to_string()))
     }
+}
+
+/// Whether a leader could not read a command of ours, as one of an older release cannot.
+fn is_unreadable(proposed: &Proposed) -> bool {
+    let Proposed::Applied { reply, .. } = proposed else {
+        return false;
+    };
+    matches!(reply, Reply::Rejected(Rejection::Invalid { field, .. }) if field == UNREADABLE)
 }

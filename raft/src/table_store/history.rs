@@ -3,11 +3,12 @@
 //! A search looks at a bounded number of jobs per page; what it did not get to is behind the
 //! cursor that it answers, even when the page is not full.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 
 use model::job::EndedJob;
-use model::ledger::AuditLine;
+use model::ledger::{AuditLine, LedgerLine, UsageSearch, UsageSum};
 use model::log::{AuditPage, AuditSearch, EndedPage, EndedSearch};
 use model::{Event, JobId, LogIndex, Timestamp};
 
@@ -149,4 +150,30 @@ pub(crate) fn audit(view: &View, search: &AuditSearch) -> io::Result<AuditPage> 
             Ok(ControlFlow::Continue(()))
         })?;
     Ok(page)
+}
+
+/// Sums over accounting lines.
+pub(crate) fn usage(view: &View, search: &UsageSearch) -> io::Result<BTreeMap<String, UsageSum>> {
+    let mut sums = BTreeMap::new();
+    let read = |value: &[u8]| -> io::Result<LedgerLine> {
+        let line = model::format::decode(value);
+        line.map_err(|why| io_error(format!("an accounting line cannot be read: {why}")))
+    };
+    let old = keys::OLD_LEDGER;
+    view.db.scan(&old, &keys::behind(&old), |_, value| {
+        let line = read(value)?;
+        if (search.from..search.until).contains(&line.end.ended_at) {
+            search.add(&mut sums, &line);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let (from, until) = (
+        keys::ledger_from(search.from),
+        keys::ledger_from(search.until),
+    );
+    view.db.scan(&from, &until, |_, value| {
+        search.add(&mut sums, &read(value)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(sums)
 }

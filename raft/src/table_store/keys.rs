@@ -81,11 +81,28 @@ pub(crate) fn parse_newest_first(key: &[u8]) -> Option<(Timestamp, JobId)> {
     ))
 }
 
-/// Accounting lines by entry and position in it.
-pub(crate) fn ledger(index: LogIndex, position: u32) -> Vec<u8> {
-    let mut key = numbered(b'A', index.0).to_vec();
+/// What the keys of accounting lines begin with that version 1 wrote: by entry and position in it.
+pub(crate) const OLD_LEDGER: [u8; 1] = [b'A'];
+
+/// A key of the first release, which reports still read.
+#[cfg(test)]
+pub(crate) fn old_ledger(index: LogIndex, position: u32) -> Vec<u8> {
+    let mut key = numbered(OLD_LEDGER[0], index.0).to_vec();
     key.extend_from_slice(&position.to_be_bytes());
     key
+}
+
+/// Accounting lines by the time of their entry, the entry, and their position in it.
+pub(crate) fn ledger(at: Timestamp, index: LogIndex, position: u32) -> Vec<u8> {
+    let mut key = ledger_from(at).to_vec();
+    key.extend_from_slice(&index.0.to_be_bytes());
+    key.extend_from_slice(&position.to_be_bytes());
+    key
+}
+
+/// The first key of accounting lines from this time on.
+pub(crate) fn ledger_from(at: Timestamp) -> [u8; 9] {
+    numbered(b'L', at.0)
 }
 
 /// What the keys of [`audit`] begin with.

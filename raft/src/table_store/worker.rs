@@ -174,7 +174,8 @@ impl Worker {
             batch.put(keys::by_owner(&job.owner, job.ended_at, job.id), []);
         }
         for (position, line) in (0_u32..).zip(&changes.ledger) {
-            batch.put(keys::ledger(index, position), model::format::encode(line));
+            let key = keys::ledger(self.state.now(), index, position);
+            batch.put(key, model::format::encode(line));
         }
         for (position, line) in (0_u32..).zip(&changes.audit) {
             batch.put(keys::audit(index, position), model::format::encode(line));

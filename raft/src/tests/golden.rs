@@ -132,7 +132,12 @@ fn keys(samples: &mut Samples) {
         "key.by_owner",
         &table_keys::by_owner(&owner, at, JobId(300)),
     );
-    put("key.ledger", &table_keys::ledger(LogIndex(300), 2));
+    put("key.ledger", &table_keys::old_ledger(LogIndex(300), 2));
+    put(
+        "key.ledger_by_time",
+        &table_keys::ledger(at, LogIndex(300), 2),
+    );
+    put("key.audit", &table_keys::audit(LogIndex(300), 2));
     put("key.event", &table_keys::event(300));
 }
 

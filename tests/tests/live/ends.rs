@@ -29,8 +29,8 @@ impl End {
     }
 }
 
-/// Takes too much memory in a part of its own, and goes on. The kernel is told whom to end, and only
-/// the eater asks for memory: at a second asker it would choose once more, and then the whole.
+/// Takes too much memory in a part of its own, and goes on. The kernel is told whom to end, and
+/// only the eater asks for memory: at a second asker it would choose once more, and then the whole.
 macro_rules! eats {
     ($then:literal) => {
         concat!(

@@ -89,7 +89,7 @@ impl Tree {
     /// called in another thread.
     ///
     /// # Errors
-    /// About the path as [`resolve`](crate::resolve()) says; [`BeneathError::TooLarge`] if the files
+    /// About the path as [`resolve`](crate::resolve()) says; [`BeneathError::TooLarge`] if files
     /// have more than `limit` bytes; [`BeneathError::TooMany`]; [`BeneathError::Writer`]. What was
     /// written by then is no whole archive.
     pub fn archive(

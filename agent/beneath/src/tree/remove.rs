@@ -17,8 +17,8 @@ impl Tree {
     /// Removes a file, a link, or a directory with all that is in it, with the user's rights.
     ///
     /// # Errors
-    /// About the path as [`resolve`](crate::resolve()) says; the first thing that cannot be removed;
-    /// the others are removed all the same. [`BeneathError::Changing`].
+    /// About the path as [`resolve`](crate::resolve()) says; the first thing that cannot be
+    /// removed; the others are removed all the same. [`BeneathError::Changing`].
     pub fn remove(&self, path: &Path) -> Result<(), BeneathError> {
         let path = Relative::parse(path.as_os_str().as_bytes())?;
         let (parent, name) = path.split()?;

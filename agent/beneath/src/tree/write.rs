@@ -33,8 +33,8 @@ pub enum Parents {
 
 impl Tree {
     /// Writes a file, with the user's rights; replaces a file or a link of this name. Returns how
-    /// many bytes it has. The reader is called in another thread. Nothing is synced: a power cut may
-    /// lose the file, or leave it empty.
+    /// many bytes it has. The reader is called in another thread. Nothing is synced: a power cut
+    /// may lose the file, or leave it empty.
     ///
     /// # Errors
     /// About the path as [`resolve`](crate::resolve()) says; [`BeneathError::Directory`] if it is

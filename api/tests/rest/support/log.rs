@@ -1,12 +1,13 @@
 //! The log in memory: every proposal is applied at once, by the real `apply`. A test may make it
 //! fail, forget its oldest events, or answer with a state of the past.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use model::change::Event;
 use model::command::Command;
 use model::job::EndedJob;
-use model::ledger::AuditLine;
+use model::ledger::{AuditLine, LedgerLine, UsageSearch, UsageSum};
 use model::log::{Applied, AuditPage, AuditSearch, EndedPage, EndedSearch, Later, Log, LogError};
 use model::{JobId, LogIndex, NodeId, Stamp, State};
 use tokio::sync::watch;
@@ -26,6 +27,7 @@ struct Kept {
     ended: Vec<EndedJob>,
     events: Vec<Event>,
     audit: Vec<(LogIndex, AuditLine)>,
+    ledger: Vec<LedgerLine>,
     /// Events up to here are forgotten.
     forgotten: u64,
     /// Who proposes or waits for a barrier waits forever.
@@ -152,6 +154,7 @@ impl Log for MemoryLog {
             let time = model::Timestamp(NOW.0 + kept.ticks);
             let (reply, changes) = kept.state.apply(Stamp { index, time }, command);
             kept.ended.extend(changes.ended);
+            kept.ledger.extend(changes.ledger);
             let index = LogIndex(kept.index);
             let lines = changes.audit.into_iter();
             kept.audit.extend(lines.map(|line| (index, line)));
@@ -269,6 +272,18 @@ impl Log for MemoryLog {
         let events: Vec<Event> = events.take(limit).cloned().collect();
         kept.events_read += events.len();
         Box::pin(async move { disk.map(|()| known.then_some(events)) })
+    }
+
+    fn usage(
+        &self,
+        search: UsageSearch,
+    ) -> Later<'_, Result<BTreeMap<String, UsageSum>, LogError>> {
+        let disk = self.check_disk();
+        let mut sums = BTreeMap::new();
+        for line in &self.kept.lock().unwrap().ledger {
+            search.add(&mut sums, line);
+        }
+        Box::pin(async move { disk.map(|()| sums) })
     }
 
     fn audit(&self, search: AuditSearch) -> Later<'_, Result<AuditPage, LogError>> {

@@ -3,18 +3,20 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 
+use bytes::Bytes;
+use model::Timestamp;
 use openraft::RaftSnapshotBuilder;
 use openraft::storage::RaftLogStorage;
 
 use super::super::stores::{
-    Switch, append, apply, close, command, entries, entry, image, log_id, open_log, open_tables,
+    Switch, append, apply, close, entries, image, log_id, open_log, open_tables,
     open_tables_with, users, vote,
 };
 use crate::disk::{self, DiskPoint};
 use crate::log_store::open::Owner;
 use crate::record;
 use crate::table_store::load::Applied;
-use crate::types::{Entry, LogId, StoredMembership, TypeConfig, Vote};
+use crate::types::{Entry, LogId, Proposal, StoredMembership, TypeConfig, Vote};
 
 /// S4: whoever reads sees the old file or the new one, for the old one is never written to.
 #[test]
@@ -126,6 +128,12 @@ fn every_record_keeps_its_form() {
         node: 5,
         instance: [9; 16],
     };
+    // What a command looks like is the model's to say, and changes.
+    let proposal = Proposal::new(
+        Timestamp(1_008),
+        Bytes::from_static(b"\x01\x0d\x06user-8\0\0\0"),
+    );
+    let normal: Entry = openraft::entry::RaftEntry::new_normal(log_id(3, 8), proposal);
     let kept: [Golden; 9] = [
         golden::<Vote>("Mvote", &vote(3), VOTE),
         golden::<LogId>("Mpurged", &log_id(3, 300), PURGED),
@@ -133,7 +141,7 @@ fn every_record_keeps_its_form() {
         golden("Mowner", &owner, OWNER),
         golden("Eblank", &blank, BLANK),
         golden("Emembers", &members, MEMBERS),
-        golden("Enormal", &entry(3, 8, &command(8)), NORMAL),
+        golden("Enormal", &normal, NORMAL),
         golden("Mapplied", &applied, APPLIED),
         golden("CURRENT", &300_u64, CURRENT),
     ];
