@@ -19,24 +19,7 @@ pub(crate) fn spec(request: JobRequest, prefix: &str) -> Result<JobSpec, Vec<Fie
         // What else is wrong would take long to find out and longer to tell.
         return Err(problems);
     }
-    if request.script.is_some() && !request.argv.is_empty() {
-        let message = "script and argv are both given";
-        problems.push(problem(
-            prefix,
-            "argv",
-            message,
-            "give either script or argv",
-        ));
-    }
-    if request.script.is_none() && !request.args.is_empty() {
-        let message = "args are the arguments of a script, and there is none";
-        problems.push(problem(
-            prefix,
-            "args",
-            message,
-            "write them behind the program in argv",
-        ));
-    }
+    problems.extend(mixed(&request, prefix));
     let cpu = request.cpu.unwrap_or(DEFAULT_CPU);
     let millis = milli_cpus(cpu);
     if millis.is_none() {
@@ -84,6 +67,30 @@ pub(crate) fn spec(request: JobRequest, prefix: &str) -> Result<JobSpec, Vec<Fie
     } else {
         Err(problems)
     }
+}
+
+/// What belongs to a script beside what belongs to a command.
+fn mixed(request: &JobRequest, prefix: &str) -> Vec<FieldProblem> {
+    let mut found = Vec::new();
+    if request.script.is_some() && !request.argv.is_empty() {
+        let message = "script and argv are both given";
+        found.push(problem(
+            prefix,
+            "argv",
+            message,
+            "give either script or argv",
+        ));
+    }
+    if request.script.is_none() && !request.args.is_empty() {
+        let message = "args are the arguments of a script, and there is none";
+        found.push(problem(
+            prefix,
+            "args",
+            message,
+            "write them behind the program in argv",
+        ));
+    }
+    found
 }
 
 /// The lists that are longer than a job may have.

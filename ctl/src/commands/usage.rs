@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 use crate::args::look::{Report, Usage};
 use crate::client::Request;
 use crate::error::Failure;
-use crate::output::cells;
 use crate::output::table::{Column, Rank};
+use crate::output::{Format, cells};
 use crate::parse;
 use crate::session::Session;
 
@@ -45,11 +45,12 @@ async fn report(session: &Session, args: Report) -> Result<(), Failure> {
     let report: UsageReport = session.client()?.ask(&request).await?;
     let mut rows = report.rows;
     // Programs add up themselves.
-    if !session.output.is_document() && rows.len() > 1 {
+    let for_people = matches!(session.output.format, Format::Table | Format::Wide);
+    if for_people && rows.len() > 1 {
         rows.push(report.total);
     }
     session.output.list(&rows, &columns())?;
-    if !session.output.is_document() {
+    if for_people {
         let (from, to) = (
             cells::moment(&report.from, &view),
             cells::moment(&report.to, &view),

@@ -68,7 +68,7 @@ fn a_report_is_a_table_with_a_total_and_csv_without() {
     );
     let json = home.run(&[&args[..], &["-o", "json"]].concat());
     let json: Value = serde_json::from_str(json.data()).unwrap();
-    assert_eq!(json["items"][0]["core_hours"], 10.0);
+    assert_eq!(json[0]["core_hours"], 10.0);
 }
 
 #[test]

@@ -97,8 +97,8 @@ impl Volume {
             match name {
                 "USER" => path.push_str(&user.name.0),
                 "UID" => path.push_str(&user.ids.as_ref()?.uid.to_string()),
-                // Any other one was refused when the volume was made.
-                _ => path.push_str(project),
+                // Any other one than PROJECT was refused when the volume was made.
+                _project => path.push_str(project),
             }
             path.push_str(rest);
         }

@@ -275,7 +275,10 @@ impl Handle {
         };
         match asked {
             Ok(proposed) if is_unreadable(&proposed) => {
-                tracing::info!(node, "the leader is of an older release; ask it, not this head");
+                tracing::info!(
+                    node,
+                    "the leader is of an older release; ask it, not this head"
+                );
                 Proposed::Overloaded
             }
             Ok(proposed) => proposed,

@@ -9,7 +9,7 @@ use model::command::Command;
 use model::job::EndedJob;
 use model::ledger::{AuditLine, LedgerLine, UsageSearch, UsageSum};
 use model::log::{Applied, AuditPage, AuditSearch, EndedPage, EndedSearch, Later, Log, LogError};
-use model::{JobId, LogIndex, NodeId, Stamp, State};
+use model::{JobId, LogIndex, NodeId, Stamp, State, Timestamp};
 use tokio::sync::watch;
 
 use super::NOW;
@@ -27,7 +27,7 @@ struct Kept {
     ended: Vec<EndedJob>,
     events: Vec<Event>,
     audit: Vec<(LogIndex, AuditLine)>,
-    ledger: Vec<LedgerLine>,
+    ledger: Vec<(Timestamp, LedgerLine)>,
     /// Events up to here are forgotten.
     forgotten: u64,
     /// Who proposes or waits for a barrier waits forever.
@@ -154,7 +154,9 @@ impl Log for MemoryLog {
             let time = model::Timestamp(NOW.0 + kept.ticks);
             let (reply, changes) = kept.state.apply(Stamp { index, time }, command);
             kept.ended.extend(changes.ended);
-            kept.ledger.extend(changes.ledger);
+            let at = kept.state.now();
+            let lines = changes.ledger.into_iter();
+            kept.ledger.extend(lines.map(|line| (at, line)));
             let index = LogIndex(kept.index);
             let lines = changes.audit.into_iter();
             kept.audit.extend(lines.map(|line| (index, line)));
@@ -280,8 +282,10 @@ impl Log for MemoryLog {
     ) -> Later<'_, Result<BTreeMap<String, UsageSum>, LogError>> {
         let disk = self.check_disk();
         let mut sums = BTreeMap::new();
-        for line in &self.kept.lock().unwrap().ledger {
-            search.add(&mut sums, line);
+        for (at, line) in &self.kept.lock().unwrap().ledger {
+            if (search.from..search.until).contains(at) {
+                search.add(&mut sums, line);
+            }
         }
         Box::pin(async move { disk.map(|()| sums) })
     }

@@ -252,65 +252,13 @@ fn record(samples: &mut Samples, table: Table) {
             };
             samples.put(name, &meta, &form());
         }
-        Table::Policy => {
-            let policy = Policy {
-                timings: timings(),
-                earlier: Some(EarlierLeases {
-                    lost_after: Millis(75_000),
-                    until: Timestamp(1_700_000_075_000),
-                }),
-                rules: rules(),
-            };
-            samples.put(name, &policy, &form());
-            let policy = Policy {
-                rules: Rules::default(),
-                ..policy
-            };
-            samples.meant(1, name, &policy, &form());
-        }
-        Table::User => {
-            let user = User {
-                name: "alice".into(),
-                role: Role::Admin,
-                password: "$argon2id$x".into(),
-                one_time: true,
-                ids: Some(ids()),
-                disabled: true,
-                created_at: Timestamp(1_700_000_000_000),
-                home: "/home/alice".into(),
-                mail: "alice@lab".into(),
-                source: Some(Source {
-                    directory: "ldap".into(),
-                    confirmed_at: Timestamp(1_700_000_000_500),
-                }),
-                quota: Some(quota()),
-            };
-            samples.put(name, &user, &form());
-            let user = User {
-                ids: Some(ids_v1()),
-                home: String::new(),
-                mail: String::new(),
-                source: None,
-                quota: None,
-                ..user
-            };
-            samples.meant(1, name, &user, &form());
-        }
+        Table::Policy => policy(samples, name),
+        Table::User => user(samples, name),
         Table::Token => {
             samples.put(name, &token(), &form());
             samples.meant(1, name, &token_v1(), &form());
         }
-        Table::JoinToken => {
-            let token = JoinToken {
-                id: TokenId("jt".into()),
-                hash: [4; 32],
-                role: NodeRole::Agent,
-                by: "admin".into(),
-                expires_at: Timestamp(1_700_000_000_000),
-                used: Some((NodeId(17), [5; 32])),
-            };
-            samples.put(name, &token, &form());
-        }
+        Table::JoinToken => samples.put(name, &join_token(), &form()),
         Table::Volume => {
             samples.put(name, &volume(), &form());
             samples.meant(1, name, &volume_v1(), &form());
@@ -345,6 +293,63 @@ fn record(samples: &mut Samples, table: Table) {
             };
             samples.put(name, &used, &form());
         }
+    }
+}
+
+fn policy(samples: &mut Samples, name: &str) {
+    let policy = Policy {
+        timings: timings(),
+        earlier: Some(EarlierLeases {
+            lost_after: Millis(75_000),
+            until: Timestamp(1_700_000_075_000),
+        }),
+        rules: rules(),
+    };
+    samples.put(name, &policy, &form());
+    let policy = Policy {
+        rules: Rules::default(),
+        ..policy
+    };
+    samples.meant(1, name, &policy, &form());
+}
+
+fn user(samples: &mut Samples, name: &str) {
+    let user = User {
+        name: "alice".into(),
+        role: Role::Admin,
+        password: "$argon2id$x".into(),
+        one_time: true,
+        ids: Some(ids()),
+        disabled: true,
+        created_at: Timestamp(1_700_000_000_000),
+        home: "/home/alice".into(),
+        mail: "alice@lab".into(),
+        source: Some(Source {
+            directory: "ldap".into(),
+            confirmed_at: Timestamp(1_700_000_000_500),
+        }),
+        quota: Some(quota()),
+    };
+    samples.put(name, &user, &form());
+    let user = User {
+        ids: Some(ids_v1()),
+        home: String::new(),
+        mail: String::new(),
+        source: None,
+        quota: None,
+        ..user
+    };
+    samples.meant(1, name, &user, &form());
+}
+
+fn join_token() -> JoinToken {
+    JoinToken {
+        id: TokenId("jt".into()),
+        hash: [4; 32],
+        role: NodeRole::Agent,
+        by: "admin".into(),
+        expires_at: Timestamp(1_700_000_000_000),
+        used: Some((NodeId(17), [5; 32])),
     }
 }
 

@@ -9,8 +9,8 @@ use openraft::RaftSnapshotBuilder;
 use openraft::storage::RaftLogStorage;
 
 use super::super::stores::{
-    Switch, append, apply, close, entries, image, log_id, open_log, open_tables,
-    open_tables_with, users, vote,
+    Switch, append, apply, close, entries, image, log_id, open_log, open_tables, open_tables_with,
+    users, vote,
 };
 use crate::disk::{self, DiskPoint};
 use crate::log_store::open::Owner;
