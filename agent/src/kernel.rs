@@ -31,10 +31,16 @@ pub fn fork(child: impl FnOnce() -> u8) -> io::Result<Pid> {
         ForkResult::Child => {
             let run = std::panic::AssertUnwindSafe(child);
             let code = std::panic::catch_unwind(run).unwrap_or(101);
-            // SAFETY: ends the process at once; no destructor of the parent's runs in the child.
-            unsafe { libc::_exit(i32::from(code)) }
+            // No destructor of the parent's may run in the child.
+            exit(code)
         }
     }
+}
+
+/// Ends the process at once: no thread is waited for, and nothing is put in order.
+pub fn exit(code: u8) -> ! {
+    // SAFETY: the call does not return, and touches no memory of this process.
+    unsafe { libc::_exit(i32::from(code)) }
 }
 
 /// Takes every capability away from whatever this process will ever execute.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agent::config::{self, Config};
 use agent::peer::room;
-use agent::{AgentError, birth, check, dev, identity, peer, shim, telemetry};
+use agent::{AgentError, birth, check, dev, identity, kernel, peer, shim, telemetry};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use model::policy::Timings;
@@ -103,7 +103,8 @@ fn main() -> ExitCode {
             {
                 eprintln!("goagent: {error:#}");
             }
-            ExitCode::FAILURE
+            // What ends in order would wait for threads that a failed disk holds.
+            kernel::exit(1)
         }
     }
 }
@@ -130,10 +131,14 @@ fn serve(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Shim { .. } => Ok(ExitCode::FAILURE),
         };
         code.map(Ended::With)
-    })?;
+    });
     match ended {
-        Ended::With(code) => Ok(code),
-        Ended::Anew => {
+        Ok(Ended::With(code)) => Ok(code),
+        Err(error) => {
+            runtime.shutdown_background();
+            Err(error)
+        }
+        Ok(Ended::Anew) => {
             runtime.shutdown_timeout(LEAVE_WITHIN);
             let mut again = std::process::Command::new(std::env::current_exe()?);
             // It only returns when it fails.

@@ -29,8 +29,9 @@ use crate::identity::{self, DataDir, NodeFile};
 use crate::leader::Leader;
 use crate::sessions::Sessions;
 
-/// How long a log that has failed may take to be closed.
-const ABANDON_WITHIN: Duration = Duration::from_millis(500);
+/// How long a log that has failed may take to be closed: RocksDB waits a second after a write of
+/// its own that failed, and nothing is lost without the closing.
+const ABANDON_WITHIN: Duration = Duration::from_millis(200);
 /// Join calls that are served at the same time.
 const JOINS_MAX: usize = 16;
 

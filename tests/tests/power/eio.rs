@@ -71,7 +71,8 @@ fn fail(site: &mut Site<Grid>, head: &str, kind: &str) -> anyhow::Result<usize> 
         took,
         ENDS_WITHIN,
         &site.stalls,
-    )?;
+    )
+    .with_context(|| format!("it was late, and wrote:\n{words}"))?;
     ensure!(
         words.contains("goagent: the log: "),
         "it does not say why it ended: {words}"
