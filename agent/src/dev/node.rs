@@ -1,7 +1,8 @@
 //! One node of a development cluster: its configuration, its process, its end.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +16,13 @@ use crate::config::{Config, RuntimeChoice};
 const END_WITHIN: Duration = Duration::from_secs(10);
 /// How often it is looked at whether a node serves.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Nodes listen below the ports that Linux gives to outgoing connections (32768 and up): one of
+/// those could take a node's port while it restarts.
+const FIRST_PORT: u16 = 15_000;
+/// How many ports there are to choose from.
+const PORTS: u16 = 17_000;
+/// How many ports are tried before we say that none is free.
+const TRIES: usize = 100;
 
 /// A node and its process.
 pub(super) struct Node {
@@ -138,7 +146,20 @@ impl Node {
 
 /// Two addresses on loopback that are free now: for QUIC and for HTTPS.
 fn free_addresses() -> anyhow::Result<(SocketAddr, SocketAddr)> {
-    let udp = UdpSocket::bind("127.0.0.1:0")?;
-    let tcp = TcpListener::bind("127.0.0.1:0")?;
-    Ok((udp.local_addr()?, tcp.local_addr()?))
+    let quic = free_address(|address| UdpSocket::bind(address).map(drop))?;
+    let https = free_address(|address| TcpListener::bind(address).map(drop))?;
+    Ok((quic, https))
+}
+
+fn free_address(bind: impl Fn(SocketAddr) -> io::Result<()>) -> anyhow::Result<SocketAddr> {
+    let mut last = None;
+    for _ in 0..TRIES {
+        let drawn = u16::try_from(getrandom::u32()? % u32::from(PORTS))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, FIRST_PORT + drawn));
+        match bind(address) {
+            Ok(()) => return Ok(address),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.context("no port was tried")?).context("find a free port")
 }
