@@ -90,11 +90,16 @@ pub struct Place {
     pub dir: PathBuf,
 }
 
+/// The name of an attempt's container, directory and control group: job, task and attempt.
+pub(crate) fn name(attempt: AttemptId) -> String {
+    let AttemptId { task, number } = attempt;
+    format!("{}-{}-{number}", task.job, task.index)
+}
+
 impl Place {
     /// The name of the attempt's container and directory: job, task and attempt.
     pub fn name(&self) -> String {
-        let AttemptId { task, number } = self.attempt;
-        format!("{}-{}-{number}", task.job, task.index)
+        name(self.attempt)
     }
 
     /// The directory that the job sees as its own, mounted read-write.

@@ -6,6 +6,7 @@
 //! a row of zeros.
 
 mod files;
+pub(crate) mod oom;
 
 use std::path::{Path, PathBuf};
 

@@ -28,8 +28,12 @@ fn a_bit_that_turns_over_is_refused_by_name_and_the_head_replaced() -> anyhow::R
     site.worked(200)?;
     let head = follower(&site)?;
     for place in [write_ahead_log, log_table, state_table] {
+        let data = site.cluster.cluster.node(&head)?.data_dir.clone();
+        until("the head has one set of tables", || {
+            Ok((tables(&data)?.len() == 1).then_some(()))
+        })?;
         site.cluster.cluster.kill(&head)?;
-        let flip = place(&site.cluster.cluster.node(&head)?.data_dir)?;
+        let flip = place(&data)?;
         refused(&mut site.cluster, &head, &flip)?;
         flip.undo()?;
         site.cluster.cluster.restart(&head)?;
@@ -98,7 +102,9 @@ fn log_table(data: &Path) -> anyhow::Result<Flip> {
 
 /// The administrator's record in the tables.
 fn state_table(data: &Path) -> anyhow::Result<Flip> {
-    for file in files(&current_tables(data)?, "sst")? {
+    let mut dirs = tables(data)?;
+    ensure!(dirs.len() == 1, "{dirs:?}");
+    for file in files(&dirs.remove(0), "sst")? {
         if let Some(at) = find(&file, b"$argon2")? {
             return Flip::make(file, at);
         }
@@ -106,15 +112,14 @@ fn state_table(data: &Path) -> anyhow::Result<Flip> {
     anyhow::bail!("no file has the administrator's password")
 }
 
-/// The directory of the tables in use; there is one.
-fn current_tables(data: &Path) -> anyhow::Result<std::path::PathBuf> {
+/// The directories of tables: the ones in use, and for a moment those that a snapshot replaced.
+fn tables(data: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
     let mut dirs = Vec::new();
     for entry in std::fs::read_dir(data.join("tables"))? {
         let path = entry?.path();
         dirs.extend(path.is_dir().then_some(path));
     }
-    ensure!(dirs.len() == 1, "{dirs:?}");
-    dirs.pop().context("tables")
+    Ok(dirs)
 }
 
 /// The first block of the newest snapshot, in a file of its own.
@@ -158,13 +163,17 @@ fn refused(grid: &mut Grid, node: &str, flip: &Flip) -> anyhow::Result<()> {
 fn journal_of_an_agent(site: &mut Site<Grid>) -> anyhow::Result<()> {
     let agent = "agent-1";
     site.before_fault()?;
-    site.cluster.cluster.end(agent, Signal::SIGKILL)?;
-    let file = site
-        .cluster
-        .cluster
-        .node(agent)?
-        .data_dir
-        .join("journal.redb");
+    let data = site.cluster.cluster.node(agent)?.data_dir.clone();
+    let file = data.join("journal.redb");
+    until("it died with every write answered", || {
+        site.worked(1)?;
+        site.cluster.cluster.end(agent, Signal::SIGKILL)?;
+        if every_write_was_answered(&file)? {
+            return Ok(Some(()));
+        }
+        site.cluster.cluster.restart(agent)?;
+        Ok(None)
+    })?;
     // Looking at a damaged journal may change it.
     let kept = tempfile::NamedTempFile::new()?;
     std::fs::copy(&file, kept.path())?;
@@ -193,14 +202,28 @@ fn journal_of_an_agent(site: &mut Site<Grid>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether the last write of a journal was answered. If it was not, it may be damaged, and the one
+/// before is as good. One more that was answered than there are is refused.
+fn every_write_was_answered(journal: &Path) -> anyhow::Result<bool> {
+    look(journal)?;
+    let mark = std::fs::read(journal.with_extension("answered"))?;
+    let (count, _) = mark.split_first_chunk().context("a count")?;
+    let more = (u64::from_le_bytes(*count) + 1).to_le_bytes();
+    let sum = crc32fast::hash(&more).to_le_bytes();
+    Ok(look_at(journal, &[&more[..], &sum].concat()).is_err())
+}
+
 /// What a copy of a journal and of its mark holds, if it is not refused. Without the mark, redb
 /// would go back to the commit before the damaged one.
 fn look(journal: &Path) -> anyhow::Result<Found> {
+    look_at(journal, &std::fs::read(journal.with_extension("answered"))?)
+}
+
+fn look_at(journal: &Path, mark: &[u8]) -> anyhow::Result<Found> {
     let dir = tempfile::tempdir()?;
     let copy = dir.path().join("journal.redb");
-    for ending in ["redb", "answered"] {
-        std::fs::copy(journal.with_extension(ending), copy.with_extension(ending))?;
-    }
+    std::fs::copy(journal, &copy)?;
+    std::fs::write(copy.with_extension("answered"), mark)?;
     Ok(Journal::open(&copy)?.1)
 }
 

@@ -156,6 +156,7 @@ impl DockerRuntime {
             return Ok(found.started);
         }
         self.memory().fresh.remove(&name);
+        self.meter.watch_from_start(place.attempt, &found.id);
         match self.engine.start(&name).await {
             Ok(()) => self.see_started(place, &name).await,
             Err(Trouble::Answer { status: 404, why }) if why.contains("No such container") => {
@@ -198,6 +199,7 @@ impl DockerRuntime {
         match self.engine.remove(&name, false).await {
             Ok(()) => {
                 self.memory().fresh.remove(&name);
+                self.meter.forget(place).await;
                 Ok(true)
             }
             // It runs after all, or somebody else takes it away.
@@ -270,9 +272,12 @@ impl DockerRuntime {
                     Ok(())
                 }
                 Ok(Found {
-                    phase: Phase::Running { .. },
+                    phase: Phase::Running { pid },
                     ..
-                }) => self.engine.until_not_running(&name, WAIT_ROUND).await,
+                }) => {
+                    self.meter.watch_from_now(place.attempt, pid);
+                    self.engine.until_not_running(&name, WAIT_ROUND).await
+                }
                 Err(error) => Err(error),
             };
             match answered {

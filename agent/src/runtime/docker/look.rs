@@ -50,8 +50,10 @@ impl DockerRuntime {
     /// The container under the attempt's name, whosever it is.
     pub(super) async fn find(&self, place: &Place) -> Result<Option<Found>, RuntimeError> {
         let name = self.container_name(place);
-        let found = self.engine.inspect(&name).await?;
-        Ok(found.map(|found| self.reduce(found)))
+        let Some(found) = self.engine.inspect(&name).await? else {
+            return Ok(None);
+        };
+        Ok(Some(self.reduce(found).await))
     }
 
     /// The attempt's own container.
@@ -83,7 +85,7 @@ impl DockerRuntime {
             let Some(found) = self.engine.inspect(&name).await? else {
                 return Ok(None);
             };
-            self.judge(&name, self.reduce(found)).await
+            self.judge(&name, self.reduce(found).await).await
         });
         looks
             .buffered(LOOKS_AT_ONCE)
@@ -149,7 +151,7 @@ impl DockerRuntime {
         Ok(fate::engine_ended(&end, engine))
     }
 
-    fn reduce(&self, found: ContainerInspectResponse) -> Found {
+    async fn reduce(&self, found: ContainerInspectResponse) -> Found {
         let labels = found
             .config
             .and_then(|config| config.labels)
@@ -157,6 +159,13 @@ impl DockerRuntime {
         let identity = container::identity(self.config.cluster, &labels);
         let state = found.state.unwrap_or_default();
         let id = found.id.unwrap_or_default();
+        let attempt = identity.map(|(attempt, _)| attempt);
+        let mut phase = phase(&state);
+        if let (Phase::Exited { exit, .. }, Some(attempt)) = (&mut phase, attempt)
+            && !exit.oom_killed
+        {
+            exit.oom_killed = self.meter.oom_killed(attempt).await;
+        }
         let started = Started {
             at: moment(state.started_at.as_deref()),
             container: id.clone(),
@@ -164,10 +173,10 @@ impl DockerRuntime {
         };
         Found {
             id,
-            attempt: identity.map(|(attempt, _)| attempt),
+            attempt,
             fence: identity.map(|(_, fence)| fence),
             started,
-            phase: phase(&state),
+            phase,
         }
     }
 }

@@ -4,12 +4,16 @@
 //! It is still there when the container has ended, with all that was used, and goes only with
 //! [`Meter::forget`]. Elsewhere the container's own group is read while it runs, and the last
 //! reading is kept.
+//!
+//! An engine may miss that the kernel killed a process for memory, where the container ends within
+//! the same moment. Version 2 counts the kills in our own group; version 1 counts them in the
+//! container's, which goes with it, and so is watched.
 
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::AttemptId;
@@ -18,7 +22,8 @@ use tokio::time::sleep;
 
 use super::DockerRuntime;
 use super::look::Phase;
-use crate::runtime::{Place, RuntimeError};
+use crate::runtime::{Place, RuntimeError, name};
+use crate::usage::oom::Watch;
 use crate::usage::{CgroupPaths, UsageError, merge};
 
 /// Tries to take a control group away; its container's may be on its way out.
@@ -30,6 +35,7 @@ const REMOVE_PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Meter {
     root: Option<String>,
     last: Mutex<HashMap<AttemptId, Usage>>,
+    watches: Mutex<HashMap<AttemptId, Arc<Watch>>>,
 }
 
 impl Meter {
@@ -38,6 +44,7 @@ impl Meter {
         Meter {
             root,
             last: Mutex::default(),
+            watches: Mutex::default(),
         }
     }
 
@@ -48,8 +55,9 @@ impl Meter {
 
     /// Forgets the attempt, and takes its control group away.
     pub(super) async fn forget(&self, place: &Place) {
-        self.last().remove(&place.attempt);
-        let Some(group) = self.group(place) else {
+        lock(&self.last).remove(&place.attempt);
+        lock(&self.watches).remove(&place.attempt);
+        let Some(group) = self.group(place.attempt) else {
             return;
         };
         for _ in 0..REMOVE_TRIES {
@@ -61,16 +69,61 @@ impl Meter {
         tracing::warn!(group, "a control group of an ended attempt stays behind");
     }
 
-    fn group(&self, place: &Place) -> Option<String> {
+    /// Watches the kills for memory in the group of a container that is about to start: the group
+    /// is made here, where the engine will find it.
+    pub(super) fn watch_from_start(&self, attempt: AttemptId, container: &str) {
+        let Some(group) = self.group(attempt) else {
+            return;
+        };
+        if let Ok(paths) = CgroupPaths::named(&format!("{group}/{container}"))
+            && !paths.unified
+            && fs::create_dir_all(&paths.memory).is_ok()
+        {
+            self.watch(attempt, || Ok(paths));
+        }
+    }
+
+    /// Watches the kills for memory in the group of a container that runs already.
+    pub(super) fn watch_from_now(&self, attempt: AttemptId, pid: u32) {
+        self.watch(attempt, || CgroupPaths::of_pid(pid));
+    }
+
+    fn watch(&self, attempt: AttemptId, group: impl FnOnce() -> Result<CgroupPaths, UsageError>) {
+        let mut watches = lock(&self.watches);
+        if watches.contains_key(&attempt) {
+            return;
+        }
+        // What cannot be watched has ended, or the engine lives on another machine.
+        if let Ok(group) = group()
+            && let Ok(watch) = Watch::begin(group)
+        {
+            watches.insert(attempt, Arc::new(watch));
+        }
+    }
+
+    /// Whether a process of an attempt that has ended is known to have been killed for memory.
+    pub(super) async fn oom_killed(&self, attempt: AttemptId) -> bool {
+        let watch = lock(&self.watches).get(&attempt).cloned();
+        if let Some(watch) = watch {
+            return watch.has_killed().await;
+        }
+        let counted = || {
+            let group = CgroupPaths::named(&self.group(attempt)?).ok()?;
+            Some(group.oom_kills().ok()? > 0)
+        };
+        counted().unwrap_or(false)
+    }
+
+    fn group(&self, attempt: AttemptId) -> Option<String> {
         self.root
             .as_ref()
-            .map(|root| format!("{root}/{}", place.name()))
+            .map(|root| format!("{root}/{}", name(attempt)))
     }
 
     /// Reads the attempt's own group, or its container's if it runs.
     fn read(&self, place: &Place, pid: Option<u32>) -> Result<Usage, UsageError> {
         let own = self
-            .group(place)
+            .group(place.attempt)
             .map(|group| CgroupPaths::named(&group)?.read());
         match (own, pid) {
             (Some(Ok(usage)), _) => Ok(usage),
@@ -84,19 +137,22 @@ impl Meter {
 
     /// Adds a reading to what is known.
     fn note(&self, place: &Place, now: Usage) -> Usage {
-        let mut last = self.last();
+        let mut last = lock(&self.last);
         let known = last.entry(place.attempt).or_insert(now);
         *known = merge(*known, now);
         *known
     }
 
     fn known(&self, place: &Place) -> Usage {
-        self.last().get(&place.attempt).copied().unwrap_or_default()
+        lock(&self.last)
+            .get(&place.attempt)
+            .copied()
+            .unwrap_or_default()
     }
+}
 
-    fn last(&self) -> MutexGuard<'_, HashMap<AttemptId, Usage>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl DockerRuntime {
@@ -134,7 +190,13 @@ fn remove_everywhere(group: &str) -> bool {
     let Some(hierarchy) = paths.memory.ancestors().nth(depth) else {
         return true;
     };
-    let mut dirs = vec![hierarchy.join(group)];
+    // A group that was made for a container that never started.
+    let inner = fs::read_dir(&paths.memory).into_iter().flatten().flatten();
+    let mut dirs: Vec<PathBuf> = inner
+        .map(|one| one.path())
+        .filter(|one| one.is_dir())
+        .collect();
+    dirs.push(hierarchy.join(group));
     // Version 1 has one hierarchy for each controller, side by side.
     if !paths.unified
         && let Some(side_by_side) = hierarchy.parent()
