@@ -57,6 +57,9 @@ verify: ## check format, lints and the rules of the house; changes nothing
 	@$(ENV); cargo fmt --all --check
 	@$(ENV); cargo clippy --locked --workspace --all-targets -- --deny warnings
 	@$(ENV); cargo test --locked --package tests --test house
+	@# Whoever builds one package alone has only the features that it asks for itself.
+	@$(ENV); for manifest in $$(git ls-files '*/Cargo.toml'); do \
+	    echo "$$manifest alone"; cargo check --locked --manifest-path "$$manifest" || exit 1; done
 
 fix: ## format, and let clippy repair what it can
 	@packaging/setup.sh build

@@ -252,7 +252,7 @@ fn write_keys(
 pub async fn admit(connection: net::Connection, log: Arc<dyn Log>, ca: Arc<Ca>) {
     let served = async {
         let mut stream = connection.accept().await?;
-        if let Some(call) = stream.receiver.receive::<JoinCall>().await? {
+        if let Some(call) = stream.receiver.hear::<JoinCall>().await? {
             let answer = answer(&call, &*log, &ca).await;
             stream.sender.send(&answer).await?;
             stream.sender.finish()?;

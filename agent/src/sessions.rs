@@ -175,7 +175,7 @@ impl Sessions {
         mut receiver: FrameReceiver,
         standing: Arc<dyn Standing>,
     ) -> Result<(), NetError> {
-        while let Some(word) = receiver.receive::<ToHead>().await? {
+        while let Some(word) = receiver.hear::<ToHead>().await? {
             session.heard.store(clock::monotonic().0, Ordering::Relaxed);
             match word {
                 ToHead::Heartbeat(number) => {
@@ -272,7 +272,7 @@ fn cut(mut words: String) -> String {
 
 async fn open(connection: &Connection) -> Result<(Hello, FrameSender, FrameReceiver), NetError> {
     let mut stream = connection.accept().await?;
-    match stream.receiver.receive::<Opening>().await? {
+    match stream.receiver.hear::<Opening>().await? {
         Some(Opening::Session(hello)) => Ok((hello, stream.sender, stream.receiver)),
         Some(Opening::Output(_) | Opening::Usage(_)) | None => {
             Err(NetError::Closed("a session was expected".into()))

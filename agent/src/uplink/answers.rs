@@ -31,7 +31,7 @@ pub(super) async fn answer(uplink: Arc<Uplink>, stream: Stream) {
 }
 
 async fn try_answer(uplink: &Uplink, mut stream: Stream) -> Result<(), NetError> {
-    let question = stream.receiver.receive::<Opening>();
+    let question = stream.receiver.hear::<Opening>();
     let question = tokio::time::timeout(QUESTION_WITHIN, question).await;
     let Ok(question) = question else {
         return Ok(());

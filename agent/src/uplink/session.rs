@@ -96,7 +96,7 @@ impl Session<'_> {
                 _ = lengths.changed() => {
                     beat = ticker(Duration::from_millis(lengths.borrow_and_update().0));
                 }
-                word = receiver.receive::<ToAgent>() => match word? {
+                word = receiver.hear::<ToAgent>() => match word? {
                     Some(word) => self.hear(word).await?,
                     None => return Ok(()),
                 },

@@ -19,7 +19,6 @@ use tracing::warn;
 pub use settings::ExecSettings;
 
 use crate::limits::{QUESTIONS_MAX, STDERR_BYTES_MAX};
-use crate::person::{is_login, is_password};
 use crate::said::shortened;
 use crate::settings::span;
 use crate::{Directory, DirectoryError, Later, Person};
@@ -101,9 +100,6 @@ impl Directory for Exec {
         password: &'a str,
     ) -> Later<'a, Result<Person, DirectoryError>> {
         Box::pin(async move {
-            if !is_login(login) || !is_password(password) {
-                return Err(DirectoryError::Denied);
-            }
             match self.ask(login, Some(password)).await? {
                 Verdict::Granted { person } => Person::new(login, person, &self.settings.accept),
                 Verdict::Denied {} | Verdict::Unknown {} => Err(DirectoryError::Denied),
@@ -113,9 +109,6 @@ impl Directory for Exec {
 
     fn find<'a>(&'a self, login: &'a str) -> Later<'a, Result<Option<Person>, DirectoryError>> {
         Box::pin(async move {
-            if !is_login(login) {
-                return Ok(None);
-            }
             match self.ask(login, None).await? {
                 Verdict::Granted { person } => {
                     Person::new(login, person, &self.settings.accept).map(Some)

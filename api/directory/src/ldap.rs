@@ -23,7 +23,6 @@ use tracing::warn;
 pub use settings::{Attributes, GroupSettings, LdapSettings};
 
 use crate::limits::{GROUPS_MAX, QUESTIONS_MAX};
-use crate::person::{is_login, is_password};
 use crate::settings::span;
 use crate::{Directory, DirectoryError, Entry, Later, Person, Secret};
 use address::Address;
@@ -278,21 +277,13 @@ impl Directory for Ldap {
         password: &'a str,
     ) -> Later<'a, Result<Person, DirectoryError>> {
         Box::pin(async move {
-            if !is_login(login) || !is_password(password) {
-                return Err(DirectoryError::Denied);
-            }
             let person = self.ask(login, Some(password)).await?;
             person.ok_or(DirectoryError::Denied)
         })
     }
 
     fn find<'a>(&'a self, login: &'a str) -> Later<'a, Result<Option<Person>, DirectoryError>> {
-        Box::pin(async move {
-            if !is_login(login) {
-                return Ok(None);
-            }
-            self.ask(login, None).await
-        })
+        Box::pin(async move { self.ask(login, None).await })
     }
 }
 

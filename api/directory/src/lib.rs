@@ -16,6 +16,7 @@ pub mod settings;
 pub mod system;
 
 mod blocking;
+mod checked;
 mod said;
 
 use std::pin::Pin;
@@ -68,14 +69,22 @@ pub fn open(
         let why = "only kind = \"ldap\" takes a secret; leave it out";
         DirectoryError::misconfigured("secret", why)
     };
-    let directory: Box<dyn Directory> = match settings {
-        Settings::Ldap(settings) => Box::new(ldap::Ldap::open(settings, secret)?),
+    Ok(match settings {
+        Settings::Ldap(settings) => in_front(ldap::Ldap::open(settings, secret)?, lifetime_ms),
         Settings::System(_) | Settings::Exec(_) if secret.is_some() => return Err(needless()),
-        Settings::System(settings) => Box::new(system::System::open(settings)?),
-        Settings::Exec(settings) => Box::new(exec::Exec::open(settings)),
-    };
-    Ok(match lifetime_ms {
-        0 => directory,
-        _ => Box::new(Cached::new(directory, Duration::from_millis(lifetime_ms))),
+        Settings::System(settings) => in_front(system::System::open(settings)?, lifetime_ms),
+        Settings::Exec(settings) => in_front(exec::Exec::open(settings), lifetime_ms),
     })
+}
+
+/// Puts in front of a directory what every one has.
+fn in_front(directory: impl Directory + 'static, lifetime_ms: u64) -> Box<dyn Directory> {
+    let checked = checked::Checked::new(directory);
+    match lifetime_ms {
+        0 => Box::new(checked),
+        _ => {
+            let lifetime = Duration::from_millis(lifetime_ms);
+            Box::new(Cached::new(Box::new(checked), lifetime))
+        }
+    }
 }

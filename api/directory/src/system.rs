@@ -16,7 +16,6 @@ use zeroize::Zeroizing;
 pub use settings::SystemSettings;
 
 use crate::blocking::Blocking;
-use crate::person::{is_login, is_password};
 use crate::settings::span;
 use crate::{Accept, Directory, DirectoryError, Entry, Later, Person};
 use pam::Pam;
@@ -87,9 +86,6 @@ impl Directory for System {
         password: &'a str,
     ) -> Later<'a, Result<Person, DirectoryError>> {
         Box::pin(async move {
-            if !is_login(login) || !is_password(password) {
-                return Err(DirectoryError::Denied);
-            }
             let (pam, settings) = (self.pam.clone(), self.settings.clone());
             let login = login.to_owned();
             let password = Zeroizing::new(password.to_owned());
@@ -100,9 +96,6 @@ impl Directory for System {
 
     fn find<'a>(&'a self, login: &'a str) -> Later<'a, Result<Option<Person>, DirectoryError>> {
         Box::pin(async move {
-            if !is_login(login) {
-                return Ok(None);
-            }
             let (login, accept) = (login.to_owned(), self.settings.accept);
             let call = move || judged(accounts::look_up(&login)?, &login, &accept);
             self.blocking.ask(self.limit(), call).await

@@ -5,6 +5,7 @@ pub mod error;
 pub mod join;
 pub mod limits;
 pub mod message;
+pub mod permit;
 pub mod tls;
 pub use endpoint::{
     Channel, Connection, Datagrams, Endpoint, FrameReceiver, FrameSender, Peer, Stream,

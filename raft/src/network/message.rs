@@ -2,6 +2,8 @@
 //! there. The channel's name in the handshake carries the version of all of it.
 
 use model::Reply;
+use net::Channel;
+use net::permit::{Permitted, Speaker};
 use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest, VoteRequest};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,24 @@ pub(crate) enum Request {
     Propose(Blob),
     /// Up to which entry a linearizable read must wait. Answer: [`ReadIndex`].
     ReadIndex,
+}
+
+impl Permitted for Request {
+    const CHANNEL: Channel = Channel::Raft;
+
+    fn speaker(&self) -> Speaker {
+        match self {
+            Request::Hello(_)
+            | Request::Append(_)
+            | Request::StreamAppend
+            | Request::Vote(_)
+            | Request::PreVote(_)
+            | Request::TransferLeader(_)
+            | Request::Snapshot { .. }
+            | Request::Propose(_)
+            | Request::ReadIndex => Speaker::Head,
+        }
+    }
 }
 
 /// Who calls, with the directory that it calls from.

@@ -59,7 +59,7 @@ async fn serve_streams(handle: &Handle, connection: &Connection) -> Result<(), N
 /// Lets in only the instance of a head that was met first.
 async fn greet(handle: &Handle, connection: &Connection) -> Result<bool, NetError> {
     let mut stream = connection.accept().await?;
-    let request = stream.receiver.receive::<Request>().await?;
+    let request = stream.receiver.hear::<Request>().await?;
     let Some(Request::Hello(Hello {
         node,
         instance,
@@ -97,7 +97,7 @@ async fn greet(handle: &Handle, connection: &Connection) -> Result<bool, NetErro
 }
 
 async fn answer(handle: &Handle, mut stream: Stream) -> Result<(), NetError> {
-    let Some(request) = stream.receiver.receive::<Request>().await? else {
+    let Some(request) = stream.receiver.hear::<Request>().await? else {
         return Ok(());
     };
     let raft = handle.raft();

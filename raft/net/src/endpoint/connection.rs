@@ -9,6 +9,7 @@ use super::stream::Stream;
 use super::{Channel, Peer};
 use crate::error::NetError;
 use crate::limits;
+use crate::permit::Speaker;
 
 /// Close code of an end that nobody is to blame for.
 pub(super) const DONE: u32 = 0;
@@ -60,6 +61,11 @@ impl Connection {
     /// What the connection is for.
     pub fn channel(&self) -> Channel {
         self.0.channel
+    }
+
+    /// Whose words the peer may say.
+    pub fn speaker(&self) -> Speaker {
+        Speaker::opposite(self.0.channel, self.0.quic.side())
     }
 
     /// Where the peer is.

@@ -10,9 +10,12 @@ use serde::de::DeserializeOwned;
 use super::connection::Connection;
 use crate::codec::{self, Decoder};
 use crate::error::NetError;
+use crate::permit::Permitted;
 
 /// Stream code of a side that gives up: it is not the end of what it had to say.
 const BROKEN_OFF: u32 = 1;
+/// Why a connection ends on which somebody said what is another's to say.
+const NOT_YOURS: &str = "this is not yours to say";
 
 /// A two-way stream of frames.
 pub struct Stream {
@@ -126,7 +129,26 @@ impl Drop for FrameSender {
 }
 
 impl FrameReceiver {
-    /// The next message; `None` when the peer has finished. May be dropped while it waits:
+    /// The next message that asks, tells or orders something; `None` when the peer has finished.
+    /// Otherwise as [`FrameReceiver::receive`].
+    ///
+    /// # Errors
+    /// [`NetError::Forbidden`] if it is not the peer's to say ([`crate::permit`]): the connection
+    /// is ended; otherwise as [`FrameReceiver::receive`].
+    pub async fn hear<T: DeserializeOwned + Permitted>(&mut self) -> Result<Option<T>, NetError> {
+        let word = self.receive::<T>().await?;
+        let own = (self.connection.channel(), self.connection.speaker());
+        if word
+            .as_ref()
+            .is_some_and(|word| (T::CHANNEL, word.speaker()) != own)
+        {
+            self.connection.forbid(NOT_YOURS);
+            return Err(NetError::Forbidden(NOT_YOURS.into()));
+        }
+        Ok(word)
+    }
+
+    /// The next message of those that answer or follow what was permitted; `None` when the peer has finished. May be dropped while it waits:
     /// nothing that arrived is lost.
     ///
     /// # Errors
