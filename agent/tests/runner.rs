@@ -15,7 +15,7 @@ use model::job::{Exit, Started, Usage};
 use model::log::Later;
 use model::node::RuntimeKind;
 use model::spec::{JobSpec, Program};
-use model::{Fence, JobId, Millis};
+use model::{Bytes, Fence, JobId, MilliCpus, Millis, Resources};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
@@ -105,6 +105,11 @@ fn assignment(number: u32, script: &str) -> Assignment {
         program: Program::Script {
             text: script.into(),
             args: Vec::new(),
+        },
+        name: "job".into(),
+        resources: Resources {
+            cpu: MilliCpus(1_000),
+            memory: Bytes::mebi(64),
         },
         ..JobSpec::default()
     };

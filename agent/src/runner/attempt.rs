@@ -182,6 +182,9 @@ impl Run {
         let pinned = pin(shared.clone(), place.clone(), assignment.clone());
         let result = tokio::select! {
             result = async {
+                if let Some(why) = assignment.refusal() {
+                    return Err(RuntimeError::Refused { why });
+                }
                 if !shared.runtime.needs_directory() {
                     return shared.runtime.prepare(&assignment, &place).await;
                 }

@@ -1,4 +1,5 @@
-//! Mistakes and what is said about them: `mistakes.txt` is the table, one case a paragraph.
+//! Mistakes and what is said about them: `mistakes.txt` is the table, one case a paragraph, and
+//! `evil.txt` another one of jobs that want more than is theirs.
 //!
 //! Every case must name the right code and field and a remedy, leave everything kept as it was,
 //! and leave a server that answers.
@@ -13,7 +14,7 @@ use model::project::Grant;
 
 use crate::support::{Bench, NOW, request};
 
-const TABLE: &str = include_str!("mistakes.txt");
+const TABLES: [&str; 2] = [include_str!("mistakes.txt"), include_str!("evil.txt")];
 
 /// One paragraph: a comment that names it, who asks for what, headers, body, and `=>` the answer.
 #[derive(Debug, Default)]
@@ -30,7 +31,8 @@ struct Case {
 }
 
 fn cases(names: &[(&str, String)]) -> Vec<Case> {
-    let paragraphs = TABLE.split("\n\n").map(str::trim);
+    let paragraphs = TABLES.iter().flat_map(|table| table.split("\n\n"));
+    let paragraphs = paragraphs.map(str::trim);
     let cases = paragraphs.filter(|text| text.starts_with('#'));
     cases.map(|text| case(text, names)).collect()
 }
@@ -185,7 +187,7 @@ async fn every_mistake_is_told_and_changes_nothing() {
     }
     let before = bench.log.everything();
     let cases = cases(&names);
-    assert!(cases.len() >= 130, "only {} cases", cases.len());
+    assert!(cases.len() >= 230, "only {} cases", cases.len());
     for case in cases {
         let token = tokens.get(&*case.who);
         assert!(

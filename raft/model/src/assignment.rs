@@ -1,5 +1,6 @@
 //! What a node is told of an attempt: complete, so that nothing is left to ask.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{UnixIds, UserName};
 use crate::id::{AttemptId, Fence};
 use crate::job::{Exit, Outcome, Started, Usage};
+use crate::mount;
 use crate::spec::JobSpec;
 use crate::unit::{Millis, Timestamp};
 
@@ -41,6 +43,36 @@ impl Assignment {
         };
         self.ids.clone().unwrap_or_else(nobody)
     }
+
+    /// Why no node runs this, whoever orders it; `None`: it may be run. What heads check before
+    /// they place an attempt is checked here by the node itself, as far as it can know it.
+    pub fn refusal(&self) -> Option<String> {
+        if let Some(problem) = self.spec.validate().into_iter().next() {
+            return Some(format!("{}: {}", problem.field, problem.message));
+        }
+        if self.attempt.number == 0 || self.owner.0.is_empty() {
+            return Some("it is nobody's attempt".into());
+        }
+        let root = |ids: &UnixIds| ids.uid == 0 || ids.gid == 0 || ids.groups.contains(&0);
+        if self.ids.as_ref().is_some_and(root) {
+            return Some("user and group 0 are root of the machine: no job runs as those".into());
+        }
+        if self.mounts.len() != self.spec.volumes.len() {
+            let (asked, given) = (self.spec.volumes.len(), self.mounts.len());
+            return Some(format!("it asks for {asked} volumes and is given {given}"));
+        }
+        let volumes = self.mounts.iter().zip(&self.spec.volumes).enumerate();
+        volumes
+            .map(|(at, (mount, wanted))| {
+                let twice = |other: &Mount| other.mount_path == mount.mount_path;
+                if self.mounts[..at].iter().any(twice) {
+                    return Some(format!("two volumes at {}", mount.mount_path));
+                }
+                let writable = !wanted.read_only && !self.spec.root;
+                mount.refusal(&wanted.sub_path, writable)
+            })
+            .find_map(|wrong| wrong)
+    }
 }
 
 /// A directory of the node, made visible in the container.
@@ -54,6 +86,26 @@ pub struct Mount {
     pub mount_path: String,
     /// Whether it may be written.
     pub writable: bool,
+}
+
+impl Mount {
+    /// Why this is not mounted for somebody who asks for this part, and may write or not.
+    fn refusal(&self, sub_path: &str, writable: bool) -> Option<String> {
+        let at = &self.mount_path;
+        if let Some(wrong) = mount::cannot_be_shown(&self.host_path) {
+            return Some(format!("the directory of the volume at {at}: {wrong}"));
+        }
+        if let Some(wrong) = mount::cannot_be_covered(at) {
+            return Some(format!("the volume at {at}: {wrong}"));
+        }
+        if self.sub_path != sub_path {
+            return Some(format!(
+                "the volume at {at} is another part than was asked for"
+            ));
+        }
+        let more = self.writable && !writable;
+        more.then(|| format!("the volume at {at} would be writable, against what the job says"))
+    }
 }
 
 /// An order to end one attempt. Repeated until the node reports the end.

@@ -1,7 +1,7 @@
 //! Whether somebody may submit a job: its project and queue, its volumes, image and privileges, and
 //! how many may wait. What the job leaves open is filled in here, so that it is fixed from then on.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 
@@ -104,10 +104,15 @@ impl Writer<'_> {
     }
 
     fn permit_volumes(&self, by: &UserName, spec: &JobSpec) -> Result<(), Rejection> {
+        let mut places = BTreeSet::new();
         for wanted in &spec.volumes {
             let volume = self.state.volume(&wanted.name);
             let volume = volume.filter(|volume| volume.who.allows(by, &spec.project));
             let volume = volume.ok_or_else(|| not_found("volume", &wanted.name))?;
+            if !places.insert(&volume.mount_path) {
+                let what = format!("volume {}: another one is at its place", volume.name);
+                return Err(forbidden(what));
+            }
             if volume
                 .host_path_for(self.user(by)?, &spec.project)
                 .is_none()

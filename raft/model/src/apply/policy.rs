@@ -8,11 +8,9 @@ use crate::account::{Directory, Source, User};
 use crate::change::RecordKey;
 use crate::command::{ConfirmUser, Rejection, Reply};
 use crate::limits;
+use crate::mount;
 use crate::policy::{Policy, Rules, Volume};
 use crate::spec::is_plain_name;
-
-/// Where no volume may be put: what the container's own system and the job's directory need.
-const RESERVED: [&str; 5] = ["/proc", "/sys", "/dev", "/mnt/go-docker", "/run/secrets"];
 
 impl Writer<'_> {
     pub(super) fn set_rules(&mut self, rules: Rules) -> Reply {
@@ -127,21 +125,14 @@ impl Writer<'_> {
     }
 
     pub(super) fn put_volume(&mut self, volume: Volume) -> Reply {
-        let absolute = |path: &str| path.starts_with('/') && !path.contains(['\0', ':']);
-        let up = |path: &str| path.split('/').any(|part| part == "..");
         if !is_plain_name(&volume.name) {
             return invalid(
                 "name",
                 "letters, digits, `.`, `_` and `-`, at most 128 bytes",
             );
         }
-        for (field, path) in [
-            ("host_path", &volume.host_path),
-            ("mount_path", &volume.mount_path),
-        ] {
-            if !absolute(path) || up(path) || path.len() > limits::TEXT_BYTES_MAX {
-                return invalid(field, "an absolute path without `..` and `:`");
-            }
+        if let Some(wrong) = mount::cannot_be_shown(&volume.host_path) {
+            return invalid("host_path", wrong);
         }
         if let Some(unknown) = volume.unknown_variable() {
             return invalid(
@@ -149,12 +140,8 @@ impl Writer<'_> {
                 format!("`{unknown}` is not $USER, $UID or $PROJECT"),
             );
         }
-        if RESERVED
-            .iter()
-            .any(|path| lies_in(&volume.mount_path, path))
-        {
-            let message = format!("not `/` and not in one of {}", RESERVED.join(", "));
-            return invalid("mount_path", message);
+        if let Some(wrong) = mount::cannot_be_covered(&volume.mount_path) {
+            return invalid("mount_path", wrong);
         }
         if let Err(why) = self.check_grant(&volume.who) {
             return reject(why);
@@ -215,10 +202,4 @@ pub(super) fn check_person(
         return wrong("mail", "must be printable, at most 4096 bytes");
     }
     Ok(())
-}
-
-fn lies_in(path: &str, parent: &str) -> bool {
-    let path = path.trim_end_matches('/');
-    let below = path.strip_prefix(parent);
-    path.is_empty() || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
