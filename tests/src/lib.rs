@@ -15,5 +15,6 @@ mod quotas;
 pub mod scenario;
 pub mod sim;
 pub mod stream;
+pub mod user;
 pub mod weather;
 pub mod wind;

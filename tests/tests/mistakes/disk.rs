@@ -1,13 +1,12 @@
 //! A head whose disk fills up: it says so, refuses what adds work, forgets nothing, settles what it
 //! had taken on, and goes on by itself when there is room.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, ensure};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use tests::cluster::{binary, until};
+use tests::cluster::until;
+use tests::user::User;
 
 use crate::desk::Desk;
 
@@ -36,11 +35,11 @@ impl Drop for Disk {
 }
 
 /// `goctl` as the administrator of the desk's cluster, logged in.
-struct User(tempfile::TempDir);
+struct Admin(User);
 
-impl User {
+impl Admin {
     /// Logs in as `goagent init` said it.
-    fn login(said: &str) -> anyhow::Result<User> {
+    fn login(said: &str) -> anyhow::Result<Admin> {
         let word = |after: &str| {
             let rest = said.split(after).nth(1)?;
             rest.split_whitespace().next().map(str::to_owned)
@@ -48,7 +47,7 @@ impl User {
         let password = word("one-time password").context("a password")?;
         let server = word("goctl login ").context("an address")?;
         let ca = word("--ca-sha256").context("a digest")?;
-        let user = User(tempfile::tempdir()?);
+        let user = User::new()?;
         let login = [
             "login",
             &server,
@@ -58,25 +57,9 @@ impl User {
             "admin",
             "--password-stdin",
         ];
-        let output = user.goctl(&login, &format!("{password}\nquite-long-enough\n"))?;
+        let output = user.answer(&login, &format!("{password}\nquite-long-enough\n"))?;
         ensure!(output.status.success(), "{output:?}");
-        Ok(user)
-    }
-
-    fn goctl(&self, args: &[&str], input: &str) -> anyhow::Result<Output> {
-        let mut command = Command::new(binary("goctl")?);
-        command
-            .args(args)
-            .env("GOCTL_CONFIG", self.0.path().join("goctl.toml"));
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let mut stdin = child.stdin.take().context("its input")?;
-        stdin.write_all(input.as_bytes())?;
-        drop(stdin);
-        Ok(child.wait_with_output()?)
+        Ok(Admin(user))
     }
 
     /// Submits a job; its number, or what goctl said.
@@ -93,7 +76,7 @@ impl User {
             "--",
             "true",
         ];
-        let output = self.goctl(&args, "")?;
+        let output = self.0.answer(&args, "")?;
         if output.status.success() {
             return Ok(Ok(String::from_utf8(output.stdout)?.trim().parse()?));
         }
@@ -101,7 +84,9 @@ impl User {
     }
 
     fn succeeded(&self, job: u64) -> anyhow::Result<bool> {
-        let output = self.goctl(&["show", &job.to_string(), "-o", "json"], "")?;
+        let output = self
+            .0
+            .answer(&["show", &job.to_string(), "-o", "json"], "")?;
         let job: serde_json::Value = serde_json::from_slice(&output.stdout)?;
         Ok(job["state"] == "succeeded")
     }
@@ -127,7 +112,7 @@ fn a_full_disk_refuses_new_jobs_and_loses_none() -> anyhow::Result<()> {
     let said = desk.goagent(&["init"], &[])?;
     ensure!(said.success, "{said:?}");
     let mut serving = desk.serve()?;
-    let user = User::login(&said.stdout)?;
+    let user = Admin::login(&said.stdout)?;
     let mut kept = Vec::new();
     for _ in 0..5 {
         kept.push(user.submit()?.map_err(anyhow::Error::msg)?);
