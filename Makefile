@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test zoo soak bench dist verify fix images engine stop clean
+.PHONY: help setup build demo test zoo fuzz soak bench dist verify fix images engine stop clean
 
 # Passed on, for example: make test ARGS='-E "package(raft)"', or make demo ARGS=--keep
 ARGS ?=
@@ -35,6 +35,10 @@ test: ## set up, check format and lints, build, run every test; what CI runs
 zoo: ## put known bugs back, one at a time, and see that the tests find each of them
 	@packaging/setup.sh build
 	@packaging/zoo.sh $(ARGS)
+
+fuzz: ## let schemathesis call every REST operation of a real cluster, right and wrong
+	@packaging/setup.sh fuzz
+	@packaging/fuzz.sh $(ARGS)
 
 soak: ## long weather: hundreds of kills, cuts, power cuts, an upgrade; ARGS names parts
 	@packaging/setup.sh build

@@ -6,6 +6,7 @@
 #
 #   packaging/setup.sh            everything `make test` and `make demo` need
 #   packaging/setup.sh build      only what compiling needs (no container engine)
+#   packaging/setup.sh fuzz       that, and what `make fuzz` needs
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
@@ -24,6 +25,7 @@ has_libclang() {
 has_c_headers() { [ -e /usr/include/stdio.h ]; }
 has_static_busybox() { has_command busybox && ! ldd "$(command -v busybox)" >/dev/null 2>&1; }
 has_keyring() { [ -e /usr/share/keyrings/debian-archive-keyring.gpg ]; }
+has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_certificates() { [ -e /etc/ssl/certs/ca-certificates.crt ]; }
 
 # what must hold | Debian package that provides it
@@ -59,6 +61,11 @@ has_command slapd          | slapd
 has_command ldapwhoami     | ldap-utils
 has_command debootstrap    | debootstrap
 has_keyring                | debian-archive-keyring
+'
+
+FUZZ='
+has_command jq             | jq
+has_venv                   | python3-venv
 '
 
 # Prints the packages of table $1 whose condition does not hold, each once.
@@ -155,7 +162,8 @@ main() {
     case ${1:-all} in
         all) install_missing "$BUILD$ENGINE" ;;
         build) install_missing "$BUILD" ;;
-        *) fail "usage: packaging/setup.sh [build]" ;;
+        fuzz) install_missing "$BUILD$FUZZ" ;;
+        *) fail "usage: packaging/setup.sh [build|fuzz]" ;;
     esac
     check_rust
     has_command cargo-nextest || say "cargo-nextest is absent; tests will run with cargo test"

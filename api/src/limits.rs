@@ -38,6 +38,10 @@ pub const BATCH_BYTES_MAX: usize = 16 << 20;
 pub const BODIES_KIB_MAX: usize = 64 << 10;
 /// How long a body may take.
 pub const BODY_WAIT: Duration = Duration::from_secs(30);
+/// Bytes of a refused body that are taken in and thrown away, so that its sender sees why.
+pub const REMAINDER_BYTES_MAX: usize = BATCH_BYTES_MAX;
+/// How long that may take.
+pub const REMAINDER_WAIT: Duration = Duration::from_secs(5);
 /// Bytes of one job as the log keeps it.
 pub const SPEC_BYTES_MAX: usize = 2 << 20;
 /// Bytes of all jobs of one submission as the log keeps them.

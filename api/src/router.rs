@@ -16,7 +16,7 @@ use crate::handlers::{
 };
 use crate::host::Host;
 use crate::openapi::Access;
-use crate::{audit, auth, authority, edge, gate, openapi};
+use crate::{audit, auth, authority, edge, gate, openapi, remainder};
 
 /// The whole API over a host, as a service without sockets.
 pub fn router(host: Arc<dyn Host>) -> Router {
@@ -43,6 +43,7 @@ pub(crate) fn build(app: App) -> Router {
         .with_state(app)
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(from_fn(edge::edge))
+        .layer(from_fn(remainder::heard_out))
 }
 
 fn describe(

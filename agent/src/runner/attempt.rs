@@ -10,7 +10,7 @@ use model::assignment::{Assignment, Held, News, StopCause};
 use model::job::{Started, Usage};
 use model::unit::Millis;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::Shared;
@@ -51,12 +51,25 @@ pub(super) struct Run {
     start_asked: bool,
     usage: Usage,
     capture: Option<Capture>,
+    /// Everything that it wrote is in its files.
+    copied: bool,
     /// When the wish to end was first acted on; the grace runs from there.
     ending_since: Option<Instant>,
 }
 
 /// The running copy of the output; it ends with whoever owns it.
 struct Capture(JoinHandle<Result<(), RuntimeError>>);
+
+/// How a copy of the output has ended.
+type Copied = Result<Result<(), RuntimeError>, JoinError>;
+
+/// Returns when the copy has ended; never if there is none.
+async fn ended(capture: &mut Option<Capture>) -> Copied {
+    match capture {
+        Some(capture) => (&mut capture.0).await,
+        None => std::future::pending().await,
+    }
+}
 
 impl Drop for Capture {
     fn drop(&mut self) {
@@ -92,6 +105,7 @@ impl Run {
             start_asked: false,
             usage: Usage::default(),
             capture: None,
+            copied: false,
             ending_since: None,
         }
     }
@@ -283,6 +297,10 @@ impl Run {
                     }
                     return;
                 }
+                copied = ended(&mut self.capture) => {
+                    self.note_copied(copied).await;
+                    self.begin_capture();
+                }
                 () = &mut kill => return,
                 _ = self.stops.changed() => return,
                 () = until(limit), if self.standing.stop.is_none() => {
@@ -295,7 +313,7 @@ impl Run {
     }
 
     fn begin_capture(&mut self) {
-        if self.capture.is_some() {
+        if self.capture.is_some() || self.copied {
             return;
         }
         let (shared, place) = (self.shared.clone(), self.place.clone());
@@ -408,21 +426,26 @@ impl Run {
     /// for good must not keep the end from being told.
     async fn complete_output(&mut self) -> bool {
         for _ in 0..CAPTURE_TRIES {
+            if self.copied {
+                break;
+            }
             self.begin_capture();
-            let Some(capture) = &mut self.capture else {
-                continue;
-            };
-            let copied = (&mut capture.0).await;
-            self.capture = None;
-            match copied {
-                Ok(Ok(()) | Err(RuntimeError::Gone)) => return true,
-                Ok(Err(error)) => self.pause("copying the output", &error).await,
-                Err(panicked) => {
-                    tracing::error!(attempt = %self.held.attempt, %panicked, "capture panicked");
-                }
+            let copied = ended(&mut self.capture).await;
+            self.note_copied(copied).await;
+        }
+        self.copied
+    }
+
+    /// A copy has ended: everything is there, or it can be begun anew after a pause.
+    async fn note_copied(&mut self, copied: Copied) {
+        self.capture = None;
+        match copied {
+            Ok(Ok(()) | Err(RuntimeError::Gone)) => self.copied = true,
+            Ok(Err(error)) => self.pause("copying the output", &error).await,
+            Err(panicked) => {
+                tracing::error!(attempt = %self.held.attempt, %panicked, "capture panicked");
             }
         }
-        false
     }
 
     async fn clean_up(mut self) -> Result<(), JournalError> {

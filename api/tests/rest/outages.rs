@@ -2,11 +2,14 @@
 //! nothing is claimed that is not so.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::host::HostError;
 use api::limits::{
-    BARRIER_WAIT, BODY_WAIT, NODE_WAIT, PROPOSE_WAIT, QUICK_MAX, READY_WAIT, STRANGERS_MAX,
+    BARRIER_WAIT, BODY_WAIT, NODE_WAIT, PROPOSE_WAIT, QUICK_MAX, READY_WAIT, REMAINDER_BYTES_MAX,
+    REMAINDER_WAIT, STRANGERS_MAX,
 };
 use axum::body::Body;
 use axum::http::Request;
@@ -304,6 +307,36 @@ async fn a_body_that_does_not_come_is_not_waited_for_forever() {
     answer.problem(408, "TOO_SLOW");
     assert_eq!(began.elapsed(), BODY_WAIT);
     bench.ask("alice", "POST", "/jobs", JOB).await.expect(201);
+}
+
+/// Otherwise a client that is still sending would see its connection end, and not why.
+#[tokio::test(start_paused = true)]
+async fn a_refused_body_is_heard_out_within_bounds() {
+    let bench = Bench::new().await;
+    let token = bench.token("alice").await;
+    let refused = async |pieces: usize, more: bool| {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = taken.clone();
+        let pieces = stream::iter((0..pieces).map(move |_| {
+            count.fetch_add(1 << 16, Ordering::Relaxed);
+            Ok::<_, Infallible>(Bytes::from(vec![b' '; 1 << 16]))
+        }));
+        let body = if more {
+            Body::from_stream(futures_util::StreamExt::chain(pieces, stream::pending()))
+        } else {
+            Body::from_stream(pieces)
+        };
+        let request =
+            request("PUT", "/settings").header("Authorization", format!("Bearer {token}"));
+        let began = Instant::now();
+        let answer = bench.send(request.body(body).unwrap()).await;
+        answer.problem(403, "FORBIDDEN");
+        (taken.load(Ordering::Relaxed), began.elapsed())
+    };
+    assert_eq!(refused(100, false).await, (100 << 16, Duration::ZERO));
+    let (taken, _) = refused(100_000, false).await;
+    assert!(taken <= REMAINDER_BYTES_MAX + (1 << 17), "{taken} bytes");
+    assert_eq!(refused(1, true).await, (1 << 16, REMAINDER_WAIT));
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use bollard::container::LogOutput;
 use futures_util::StreamExt;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::AsyncWriteExt;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::DockerRuntime;
 use super::life::Patience;
@@ -29,6 +29,8 @@ const GATHER_BYTES: usize = 256 << 10;
 const GATHER_WAIT: Duration = Duration::from_millis(20);
 /// A follower that is silent for so long is asked whether there is anything left to follow.
 const SILENCE: Duration = Duration::from_secs(3);
+/// A follower that breaks off after so long has been answered meanwhile.
+const WENT_WELL: Duration = Duration::from_secs(5);
 /// The pause before a follower that ended too early is replaced.
 const FOLLOW_AGAIN: Duration = Duration::from_millis(200);
 
@@ -69,10 +71,14 @@ impl DockerRuntime {
                 Ok(Found {
                     phase: Phase::Running { .. },
                     ..
-                }) => self
-                    .read_log(&name, place, true, &mut sinks)
-                    .await
-                    .map(|_| ()),
+                }) => {
+                    let began = Instant::now();
+                    let followed = self.read_log(&name, place, true, &mut sinks).await;
+                    if began.elapsed() >= WENT_WELL {
+                        patience.renew();
+                    }
+                    followed.map(|_| ())
+                }
                 Ok(Found {
                     phase: Phase::Exited { .. },
                     id,
