@@ -6,6 +6,7 @@
 
 mod attempt;
 pub mod book;
+mod capture;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

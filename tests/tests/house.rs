@@ -21,8 +21,8 @@ const DOORS: [(&[&str], &[&str]); 15] = [
     (&["openraft", "rocksdb"], &["raft"]),
     (&["turmoil"], &["raft"]),
     (&["quinn", "ring", "x509-parser"], &["net"]),
-    // In `directory` its tests only.
-    (&["rcgen"], &["net", "directory"]),
+    // In `directory` its tests only, which `tests` shares.
+    (&["rcgen"], &["net", "directory", "tests"]),
     (&["tokio-rustls", "libloading"], &["directory"]),
     (
         &[

@@ -10,11 +10,11 @@ use model::assignment::{Assignment, Held, News, StopCause};
 use model::job::{Started, Usage};
 use model::unit::Millis;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::Shared;
 use super::book::{Taken, remain};
+use super::capture::Capture;
 use crate::journal::{JournalError, Standing, StopWish};
 use crate::runtime::{Place, RuntimeError, Signal, Stage};
 use crate::step::{
@@ -33,6 +33,8 @@ const KILL_AGAIN: Duration = Duration::from_secs(2);
 const START_SLOW: Duration = Duration::from_secs(10);
 /// Tries to complete the output of an ended attempt.
 const CAPTURE_TRIES: u32 = 12;
+/// What has failed when a copy of the output breaks off.
+const COPYING: &str = "copying the output";
 
 /// One attempt in progress.
 pub(super) struct Run {
@@ -50,31 +52,9 @@ pub(super) struct Run {
     /// A start was asked for, and perhaps it happened.
     start_asked: bool,
     usage: Usage,
-    capture: Option<Capture>,
-    /// Everything that it wrote is in its files.
-    copied: bool,
+    capture: Capture,
     /// When the wish to end was first acted on; the grace runs from there.
     ending_since: Option<Instant>,
-}
-
-/// The running copy of the output; it ends with whoever owns it.
-struct Capture(JoinHandle<Result<(), RuntimeError>>);
-
-/// How a copy of the output has ended.
-type Copied = Result<Result<(), RuntimeError>, JoinError>;
-
-/// Returns when the copy has ended; never if there is none.
-async fn ended(capture: &mut Option<Capture>) -> Copied {
-    match capture {
-        Some(capture) => (&mut capture.0).await,
-        None => std::future::pending().await,
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 impl Run {
@@ -104,8 +84,7 @@ impl Run {
             tries: Tries::default(),
             start_asked: false,
             usage: Usage::default(),
-            capture: None,
-            copied: false,
+            capture: Capture::default(),
             ending_since: None,
         }
     }
@@ -297,8 +276,10 @@ impl Run {
                     }
                     return;
                 }
-                copied = ended(&mut self.capture) => {
-                    self.note_copied(copied).await;
+                broken = self.capture.ended(self.held.attempt) => {
+                    if let Some(error) = broken {
+                        self.pause(COPYING, &error).await;
+                    }
                     self.begin_capture();
                 }
                 () = &mut kill => return,
@@ -313,12 +294,9 @@ impl Run {
     }
 
     fn begin_capture(&mut self) {
-        if self.capture.is_some() || self.copied {
-            return;
-        }
         let (shared, place) = (self.shared.clone(), self.place.clone());
-        let copy = async move { shared.runtime.capture(&place).await };
-        self.capture = Some(Capture(tokio::spawn(copy)));
+        self.capture
+            .begin(async move { shared.runtime.capture(&place).await });
     }
 
     fn wall_deadline(&self) -> Option<Instant> {
@@ -426,26 +404,15 @@ impl Run {
     /// for good must not keep the end from being told.
     async fn complete_output(&mut self) -> bool {
         for _ in 0..CAPTURE_TRIES {
-            if self.copied {
+            if self.capture.is_complete() {
                 break;
             }
             self.begin_capture();
-            let copied = ended(&mut self.capture).await;
-            self.note_copied(copied).await;
-        }
-        self.copied
-    }
-
-    /// A copy has ended: everything is there, or it can be begun anew after a pause.
-    async fn note_copied(&mut self, copied: Copied) {
-        self.capture = None;
-        match copied {
-            Ok(Ok(()) | Err(RuntimeError::Gone)) => self.copied = true,
-            Ok(Err(error)) => self.pause("copying the output", &error).await,
-            Err(panicked) => {
-                tracing::error!(attempt = %self.held.attempt, %panicked, "capture panicked");
+            if let Some(error) = self.capture.ended(self.held.attempt).await {
+                self.pause(COPYING, &error).await;
             }
         }
+        self.capture.is_complete()
     }
 
     async fn clean_up(mut self) -> Result<(), JournalError> {

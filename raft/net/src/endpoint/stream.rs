@@ -137,19 +137,17 @@ impl FrameReceiver {
     /// is ended; otherwise as [`FrameReceiver::receive`].
     pub async fn hear<T: DeserializeOwned + Permitted>(&mut self) -> Result<Option<T>, NetError> {
         let word = self.receive::<T>().await?;
-        let own = (self.connection.channel(), self.connection.speaker());
-        if word
-            .as_ref()
-            .is_some_and(|word| (T::CHANNEL, word.speaker()) != own)
-        {
+        let peer = (self.connection.channel(), self.connection.speaker());
+        let theirs = |word: &T| (T::CHANNEL, word.speaker()) == peer;
+        if !word.as_ref().is_none_or(theirs) {
             self.connection.forbid(NOT_YOURS);
             return Err(NetError::Forbidden(NOT_YOURS.into()));
         }
         Ok(word)
     }
 
-    /// The next message of those that answer or follow what was permitted; `None` when the peer has finished. May be dropped while it waits:
-    /// nothing that arrived is lost.
+    /// The next message of those that answer or follow what was permitted; `None` when the peer
+    /// has finished. May be dropped while it waits: nothing that arrived is lost.
     ///
     /// # Errors
     /// [`NetError::Malformed`], [`NetError::TooLarge`]: the stream cannot be used any more;
