@@ -253,9 +253,33 @@ impl Drop for Dockerd {
                 let _ = daemon.wait();
             }
         }
+        // A shim whose engine crashed may have been taken back by none.
+        for shim in shims(self.dir.path()) {
+            let children = std::fs::read_to_string(format!("/proc/{shim}/task/{shim}/children"));
+            let children = children.unwrap_or_default();
+            let children = children
+                .split_whitespace()
+                .filter_map(|pid| pid.parse().ok());
+            for pid in children.chain([shim]) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
         // An engine that crashed has left its data directory mounted on itself, once each time.
         while nix::mount::umount(&self.at("data")).is_ok() {}
     }
+}
+
+/// The processes that hold the containers of the engine in this directory.
+fn shims(dir: &Path) -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let dir = dir.display().to_string();
+    let is_ours = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        line.contains("containerd-shim") && line.contains(&dir)
+    };
+    pids.filter(is_ours).collect()
 }
 
 fn send(child: &Child, signal: Signal) -> anyhow::Result<()> {
