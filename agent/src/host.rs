@@ -8,7 +8,7 @@ mod output;
 use std::sync::Arc;
 
 use api::host::{
-    ClusterCa, Host, HostError, Output, OutputRequest, RaftMember, RaftRole, RaftStatus,
+    ClusterCa, Figures, Host, HostError, Output, OutputRequest, RaftMember, RaftRole, RaftStatus,
 };
 use model::account::TokenId;
 use model::job::Usage;
@@ -18,6 +18,7 @@ use model::{AttemptId, LogIndex, NodeId, Timestamp};
 use net::message::{Opening, UsageAnswer};
 use raft::RaftError;
 
+use crate::leader::planning::Planning;
 use crate::sessions::Sessions;
 use crate::token::JoinText;
 use crate::{clock, leader};
@@ -26,13 +27,19 @@ use crate::{clock, leader};
 pub struct PeerHost {
     raft: raft::Handle,
     sessions: Arc<Sessions>,
+    planning: Arc<Planning>,
     ca: ClusterCa,
     seal: Option<net::tls::Seal>,
 }
 
 impl PeerHost {
     /// The host of one running head.
-    pub fn new(raft: raft::Handle, sessions: Arc<Sessions>, ca: &net::tls::Ca) -> PeerHost {
+    pub fn new(
+        raft: raft::Handle,
+        sessions: Arc<Sessions>,
+        planning: Arc<Planning>,
+        ca: &net::tls::Ca,
+    ) -> PeerHost {
         let authority = ClusterCa {
             pem: ca.cert_pem(),
             sha256: ca.fingerprint(),
@@ -40,6 +47,7 @@ impl PeerHost {
         PeerHost {
             raft,
             sessions,
+            planning,
             ca: authority,
             seal: ca.seal(),
         }
@@ -79,6 +87,19 @@ impl Host for PeerHost {
 
     fn raft_status(&self) -> RaftStatus {
         seen_by_users(self.raft.status())
+    }
+
+    fn figures(&self) -> Figures {
+        let (log, planned) = (self.raft.figures(), self.planning.read());
+        Figures {
+            commits: log.commits,
+            waiting: log.waiting,
+            ended: log.ended,
+            plans: planned.plans,
+            placed: planned.placed,
+            planned_at: planned.at,
+            sessions: self.sessions.all().len(),
+        }
     }
 
     fn state_hash(&self) -> Later<'_, Result<(LogIndex, [u8; 32]), HostError>> {

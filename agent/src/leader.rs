@@ -7,6 +7,7 @@
 mod dispatch;
 mod heads;
 mod place;
+pub mod planning;
 pub mod settle;
 pub mod watch;
 
@@ -23,6 +24,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use crate::sessions::{Sessions, Standing};
+use planning::Planning;
 
 pub use heads::addresses as head_addresses;
 
@@ -34,6 +36,7 @@ pub struct Leader {
     raft: raft::Handle,
     sessions: Arc<Sessions>,
     reports: Mutex<mpsc::Receiver<(NodeId, Vec<Report>)>>,
+    planning: Arc<Planning>,
     /// The term in which the duties run; 0 while they do not.
     term: AtomicU64,
 }
@@ -43,6 +46,7 @@ pub struct Leader {
 struct Duty {
     raft: raft::Handle,
     sessions: Arc<Sessions>,
+    planning: Arc<Planning>,
     term: u64,
 }
 
@@ -58,8 +62,14 @@ impl Leader {
             raft,
             sessions,
             reports,
+            planning: Arc::default(),
             term,
         })
+    }
+
+    /// What its placing has done.
+    pub fn planning(&self) -> Arc<Planning> {
+        self.planning.clone()
     }
 
     /// Follows the log's leadership for ever.
@@ -100,6 +110,7 @@ impl Leader {
         let duty = Duty {
             raft: self.raft.clone(),
             sessions: self.sessions.clone(),
+            planning: self.planning.clone(),
             term,
         };
         let mut reports = self.reports.lock().await;

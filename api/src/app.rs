@@ -14,6 +14,7 @@ use crate::directories::Directories;
 use crate::gate::Gates;
 use crate::host::Host;
 use crate::limits::{APPLY_WAIT, BARRIER_WAIT, PROPOSE_WAIT};
+use crate::metrics::Requests;
 use crate::problem::Refused;
 use crate::throttle::Throttle;
 
@@ -26,6 +27,7 @@ struct Parts {
     gates: Gates,
     throttle: Mutex<Throttle>,
     refusals: Refusals,
+    requests: Requests,
     directories: Directories,
     stopping: CancellationToken,
 }
@@ -47,6 +49,7 @@ impl App {
             gates,
             throttle,
             refusals: Refusals::default(),
+            requests: Requests::default(),
             directories: Directories::default(),
             stopping,
         }))
@@ -78,6 +81,10 @@ impl App {
 
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.0.refusals
+    }
+
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.0.requests
     }
 
     /// Resolves when the server is about to stop: streams end then.

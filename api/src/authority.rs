@@ -83,6 +83,7 @@ pub const TABLE: &[Row] = &[
     row("POST", "/jobs/{id}/cancel", Work, User, Jobs),
     row("POST", "/jobs/{id}/give-up", Administer, Operator, Nobodys),
     row("GET", "/events", Read, User, Jobs),
+    row("GET", "/metrics", Read, Operator, Nobodys),
     row("GET", "/nodes", Read, User, Nobodys),
     row("GET", "/nodes/{node}", Read, User, Nobodys),
     row("DELETE", "/nodes/{node}", Administer, Admin, Nobodys),

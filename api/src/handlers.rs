@@ -12,6 +12,7 @@ pub(crate) mod join_tokens;
 pub(crate) mod keys;
 pub(crate) mod login;
 pub(crate) mod logs;
+pub(crate) mod metrics;
 pub(crate) mod nodes;
 pub(crate) mod projects;
 pub(crate) mod queues;

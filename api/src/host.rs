@@ -4,6 +4,7 @@
 //! its part in the quorum, and what nodes answer about attempts. The handlers hold no other
 //! handle to the outside.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,8 +12,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 use model::account::TokenId;
-use model::job::Usage;
+use model::job::{Outcome, Usage};
 use model::log::{Later, Log, LogError};
+use model::measure::Durations;
 use model::node::NodeRole;
 use model::{AttemptId, LogIndex, NodeId, Timestamp};
 
@@ -42,6 +44,9 @@ pub trait Host: Send + Sync {
 
     /// This head's view of the log's membership. Answered from memory.
     fn raft_status(&self) -> RaftStatus;
+
+    /// What this head has counted since it started. Answered from memory.
+    fn figures(&self) -> Figures;
 
     /// SHA-256 over every record of this head's state, with the last entry in it.
     ///
@@ -182,6 +187,25 @@ pub struct RaftMember {
     pub matched: Option<LogIndex>,
     /// How many entries it is behind; only the leader knows.
     pub lag: Option<u64>,
+}
+
+/// What a head counts, since it started: what cannot be read off its state.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Figures {
+    /// From a command to its outcome, of commands written here.
+    pub commits: Durations,
+    /// Commands that wait for their outcome.
+    pub waiting: usize,
+    /// Jobs whose end was applied here.
+    pub ended: BTreeMap<Outcome, u64>,
+    /// Plans made here, while this head led.
+    pub plans: Durations,
+    /// Tasks that they placed.
+    pub placed: u64,
+    /// When the last plan was made.
+    pub planned_at: Option<Timestamp>,
+    /// Agents in session with this head.
+    pub sessions: usize,
 }
 
 /// Why the host could not answer.

@@ -134,3 +134,6 @@ pub const JOIN_SECONDS_MAX: u64 = 7 * 86_400;
 pub(crate) const REFUSALS_KEPT: usize = 500;
 /// How often they are noted.
 pub(crate) const REFUSALS_EVERY: Duration = Duration::from_secs(1);
+
+/// Queues that have figures of their own in the metrics; those of all others are added up.
+pub(crate) const QUEUES_MEASURED: usize = 100;

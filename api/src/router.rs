@@ -11,10 +11,11 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::handlers::{
-    audit as audit_log, cluster, directories, events, jobs, join_tokens, keys, login, logs, nodes,
-    projects, queues, raft, settings, submit, tokens, usage, users, volumes,
+    audit as audit_log, cluster, directories, events, jobs, join_tokens, keys, login, logs,
+    metrics, nodes, projects, queues, raft, settings, submit, tokens, usage, users, volumes,
 };
 use crate::host::Host;
+use crate::metrics::counted;
 use crate::openapi::Access;
 use crate::{audit, auth, authority, edge, gate, openapi, remainder};
 
@@ -32,18 +33,27 @@ pub fn openapi_text() -> String {
 pub(crate) fn build(app: App) -> Router {
     let strangers = strangers().route_layer(from_fn_with_state(app.clone(), gate::strangers));
     let quick = quick().route_layer(from_fn_with_state(app.clone(), gate::quick));
-    let private = quick.merge(lasting());
-    // The outermost: who is not known does not even take a place at the other gates.
-    let private = private.route_layer(from_fn(authority::admitted));
-    let private = private.route_layer(from_fn(audit::signed));
-    let private = private.route_layer(from_fn_with_state(app.clone(), auth::known));
+    let private = guarded(&app, quick.merge(lasting()));
     let (routes, _) = describe(strangers.merge(free()), private);
+    // Prometheus looks there unless it is told otherwise.
+    let unversioned = OpenApiRouter::default().routes(routes!(metrics::read_metrics));
+    let unversioned = unversioned.route_layer(from_fn_with_state(app.clone(), gate::quick));
     routes
+        .merge(Router::from(guarded(&app, unversioned)))
         .layer(from_fn_with_state(app.clone(), audit::noted))
-        .with_state(app)
+        .with_state(app.clone())
         .layer(CatchPanicLayer::custom(edge::panicked))
+        .layer(from_fn_with_state(app, counted))
         .layer(from_fn(edge::edge))
         .layer(from_fn(remainder::heard_out))
+}
+
+/// Lets nobody in who is not known, or whom the table does not admit.
+fn guarded(app: &App, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    // The outermost is the last: who is not known does not even take a place at the other gates.
+    let routes = routes.route_layer(from_fn(authority::admitted));
+    let routes = routes.route_layer(from_fn(audit::signed));
+    routes.route_layer(from_fn_with_state(app.clone(), auth::known))
 }
 
 fn describe(
@@ -132,6 +142,7 @@ fn quick() -> OpenApiRouter<App> {
             join_tokens::create_join_token
         ))
         .routes(routes!(join_tokens::revoke_join_token))
+        .routes(routes!(metrics::read_metrics))
         .routes(routes!(raft::raft_status))
         .routes(routes!(raft::state_hash))
         .routes(routes!(raft::put_head))

@@ -16,8 +16,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions,
-    WriteOptions,
+    DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Direction, IteratorMode, Options,
+    ReadOptions, Snapshot, WriteOptions,
 };
 
 pub(crate) use rocksdb::WriteBatch;
@@ -51,6 +51,12 @@ pub(crate) struct Database {
     db: RwLock<Option<DB>>,
     retired: AtomicBool,
 }
+
+/// A database at one moment.
+pub(crate) struct Reader<'a>(Snapshot<'a>);
+
+/// A place among the records of a [`Reader`].
+pub(crate) struct Cursor<'a>(DBRawIterator<'a>);
 
 impl Database {
     /// Opens it, making it if it is not there (except for [`Kind::Inspect`]).
@@ -108,6 +114,11 @@ impl Database {
         })
     }
 
+    /// Reads several records as they are at one moment.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Reader<'_>) -> io::Result<T>) -> io::Result<T> {
+        self.with(|db| work(&Reader(db.snapshot())))
+    }
+
     /// Makes everything written so far durable.
     pub(crate) fn flush(&self) -> io::Result<()> {
         self.with(|db| db.flush().map_err(io_error))
@@ -143,6 +154,40 @@ impl Database {
             Some(db) => work(db),
             None => Err(io_error("the database is closed")),
         }
+    }
+}
+
+impl Reader<'_> {
+    pub(crate) fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.0.get(key).map_err(io_error)
+    }
+
+    /// A cursor over the records below `to`; it must be moved to one of them first.
+    pub(crate) fn cursor(&self, to: &[u8]) -> Cursor<'_> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(to);
+        Cursor(self.0.raw_iterator_opt(options))
+    }
+}
+
+impl Cursor<'_> {
+    /// Moves to the first record from `key` on.
+    pub(crate) fn seek(&mut self, key: &[u8]) -> io::Result<()> {
+        self.0.seek(key);
+        self.0.status().map_err(io_error)
+    }
+
+    /// Moves to the next record; nothing happens behind the last.
+    pub(crate) fn next(&mut self) -> io::Result<()> {
+        if self.0.valid() {
+            self.0.next();
+        }
+        self.0.status().map_err(io_error)
+    }
+
+    /// The key of the record; `None` behind the last.
+    pub(crate) fn key(&self) -> Option<&[u8]> {
+        self.0.key()
     }
 }
 

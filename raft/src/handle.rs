@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use admission::Admission;
-pub use status::{Member, RaftStatus, Role};
+pub use status::{Figures, Member, RaftStatus, Role};
 
 use crate::config::Config;
 use crate::error::RaftError;

@@ -26,5 +26,5 @@ mod tests;
 pub use config::Config;
 pub use disk::{DiskPoint, Faults};
 pub use error::RaftError;
-pub use handle::{Handle, Member, RaftStatus, Role};
+pub use handle::{Figures, Handle, Member, RaftStatus, Role};
 pub use outside::Outside;

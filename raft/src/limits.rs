@@ -44,8 +44,8 @@ pub(crate) const EVENTS_CUT_EVERY: u64 = 1_024;
 pub(crate) const EVENTS_PAGE_MAX: usize = 10_000;
 /// Ended jobs answered at once.
 pub(crate) const ENDED_PAGE_MAX: usize = 1_000;
-/// Ended jobs looked at for one page.
-pub(crate) const ENDED_SCAN_MAX: usize = 10_000;
+/// Steps along the lists of ended jobs that may lead to no row of a page; about a microsecond each.
+pub(crate) const ENDED_STEPS_MAX: usize = 10_000;
 
 /// Bytes of one chunk of a snapshot.
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;

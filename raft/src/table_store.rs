@@ -3,17 +3,21 @@
 //! The adapter between openraft and [`model::State::apply`]; it knows where records go, not what
 //! they mean. One thread changes them (`worker`); readers take a [`View`] and keep it.
 
+pub(crate) mod ended;
 pub(crate) mod history;
+pub(crate) mod indexing;
 pub(crate) mod keys;
 pub(crate) mod load;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use futures_util::{Stream, StreamExt};
+use model::job::Outcome;
 use model::{LogIndex, State};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
@@ -67,6 +71,8 @@ pub(crate) struct Shared {
     /// The last entry that is in the tables whatever happens to this machine.
     durable: watch::Sender<Option<u64>>,
     snapshots: Snapshots,
+    /// Jobs whose end was applied since these tables were opened.
+    ended: Mutex<BTreeMap<Outcome, u64>>,
     /// Lets entries be applied in any order, which openraft's conformance suite does.
     anywhere: bool,
 }
@@ -114,6 +120,7 @@ impl TableStore {
             moved: watch::Sender::new(index),
             durable: watch::Sender::new(durable),
             snapshots,
+            ended: Mutex::default(),
             anywhere,
         });
         let worker = Worker::new(shared.clone(), tables);
@@ -135,6 +142,12 @@ impl TableStore {
     /// Tells the last entry that the tables hold durably.
     pub(crate) fn durable(&self) -> watch::Receiver<Option<u64>> {
         self.0.shared.durable.subscribe()
+    }
+
+    /// How many jobs ended how, since these tables were opened.
+    pub(crate) fn ended(&self) -> BTreeMap<Outcome, u64> {
+        let ended = self.0.shared.ended.lock();
+        ended.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Copies of the tables.

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod damage;
+mod ended;
 mod golden;
 mod heads;
 mod history;
+mod ledger;
 mod pitfalls;
 mod sim;
 mod stores;

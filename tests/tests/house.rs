@@ -32,6 +32,7 @@ const DOORS: [(&[&str], &[&str]); 15] = [
             "tower-http",
             "utoipa-axum",
             "argon2",
+            "prometheus-client",
         ],
         &["api"],
     ),

@@ -1,6 +1,6 @@
 //! Placing: whenever the state moves on, the scheduler is asked and its plan proposed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::log::Log;
 use model::{Command, Reply};
@@ -18,12 +18,17 @@ pub(super) async fn run(duty: Duty) {
         let index = duty.raft.applied();
         let state = duty.raft.read();
         let waiting = retries.waiting(&state, clock::monotonic());
+        let began = Instant::now();
         let plan = scheduler::plan(&state, &waiting, clock::wall());
+        duty.planning.planned(began.elapsed(), clock::wall());
         drop(state);
         let mut placed = false;
         if !plan.placements.is_empty() || !plan.over_quota.is_empty() {
             let reply = duty.propose(Command::CommitPlan(plan)).await;
-            placed = matches!(reply, Some(Reply::Planned { accepted: 1.., .. }));
+            if let Some(Reply::Planned { accepted, .. }) = reply {
+                duty.planning.placed(accepted);
+                placed = accepted > 0;
+            }
         }
         if !placed {
             // Time alone can make a task ready; either is reason enough to look again.

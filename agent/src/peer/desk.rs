@@ -57,7 +57,8 @@ pub(super) fn serve(
     let addr = config.node.api_listen;
     let listener = TcpListener::bind(addr).map_err(AgentError::io(format!("listen on {addr}")))?;
     let tls = net::tls::https_config(identity)?;
-    let host = PeerHost::new(head.raft.clone(), head.sessions.clone(), &head.ca);
+    let planning = head.leader.planning();
+    let host = PeerHost::new(head.raft.clone(), head.sessions.clone(), planning, &head.ca);
     let threads = Threads::start().map_err(AgentError::io("start the threads of the REST API"))?;
     let serving = ends.clone();
     let shutdown = async move {

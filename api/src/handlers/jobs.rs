@@ -106,6 +106,8 @@ fn wanted(seen: &Seen, caller: &Caller, query: &JobQuery) -> Result<Wanted, Refu
     let filter = JobFilter {
         owner: owner.clone(),
         project: project.clone(),
+        queue: query.queue.clone(),
+        image: query.image.clone(),
         states: live,
         node,
         tag: query.tag.clone(),
@@ -116,6 +118,8 @@ fn wanted(seen: &Seen, caller: &Caller, query: &JobQuery) -> Result<Wanted, Refu
     let search = EndedSearch {
         owner,
         project,
+        queue: query.queue.clone(),
+        image: query.image.clone(),
         outcomes,
         tag: query.tag.clone(),
         name: query.name.clone(),

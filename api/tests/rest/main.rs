@@ -10,6 +10,7 @@ mod jobs;
 mod login;
 mod logs;
 mod matrix;
+mod metrics;
 mod mistakes;
 mod openapi;
 mod outages;

@@ -20,6 +20,12 @@ pub struct JobQuery {
     /// Only of this project: everybody's there, for those who may see them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
+    /// Only of this queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Only with this image, as it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// Ended jobs as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<bool>,

@@ -36,6 +36,12 @@ pub struct Ps {
     /// Only of this project: everybody's there, if you may see them
     #[arg(long)]
     pub project: Option<String>,
+    /// Only of this queue
+    #[arg(long)]
+    pub queue: Option<String>,
+    /// Only with this image, as it was asked for
+    #[arg(long)]
+    pub image: Option<String>,
     /// Only with this tag
     #[arg(long)]
     pub tag: Option<String>,

@@ -82,6 +82,8 @@ fn query(args: &Ps, view: View) -> Result<JobQuery, Failure> {
         all: args.everybody.then_some(true),
         done: args.all.then_some(true),
         project: args.project.clone(),
+        queue: args.queue.clone(),
+        image: args.image.clone(),
         tag: args.tag.clone(),
         name: args.grep.clone(),
         node: args.node.clone(),

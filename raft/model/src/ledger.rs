@@ -1,6 +1,7 @@
 //! What is only ever added to: the accounts, one line per attempt, written by the entry that ends
 //! it; and the audit log, one line per wish that came to the door and would change something.
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,11 @@ use crate::job::{AttemptEnd, Outcome};
 use crate::resource::{Effort, Resources};
 use crate::unit::{Bytes, Millis, Timestamp};
 
+/// Rows of one report; what belongs to none of the first ones is summed as [`OTHERS`].
+pub const USAGE_ROWS_MAX: usize = 10_000;
+/// The name of the row for all that [`USAGE_ROWS_MAX`] leaves no row of their own. It is no name of
+/// anything.
+pub const OTHERS: &str = "(others)";
 /// Milliseconds of a day.
 const DAY: u64 = 86_400_000;
 
@@ -135,20 +141,29 @@ impl UsageSearch {
         let theirs = self.owner.as_ref().is_none_or(|owner| *owner == line.owner);
         let of_it = (self.project.as_ref()).is_none_or(|project| *project == line.project);
         if theirs && of_it {
-            sums.entry(self.key(line)).or_default().add(line);
+            let key = self.key(line);
+            let full = sums.len() >= USAGE_ROWS_MAX;
+            match sums.get_mut(&*key) {
+                Some(sum) => sum.add(line),
+                // What is summed over is bounded, whatever people write into a field.
+                None if full => {
+                    sums.entry(OTHERS.into()).or_default().add(line);
+                }
+                None => sums.entry(key.into_owned()).or_default().add(line),
+            }
         }
     }
 
-    fn key(&self, line: &LedgerLine) -> String {
-        match self.by {
-            UsageBy::User => line.owner.0.clone(),
-            UsageBy::Project => line.project.clone(),
-            UsageBy::Queue => line.queue.clone(),
-            UsageBy::Image => line.image.clone(),
-            UsageBy::Node => line.end.node_name.clone(),
-            UsageBy::State => line.end.outcome.word().into(),
-            UsageBy::Day => (line.end.ended_at.0 / DAY).to_string(),
-        }
+    fn key<'a>(&self, line: &'a LedgerLine) -> Cow<'a, str> {
+        Cow::Borrowed(match self.by {
+            UsageBy::User => &line.owner.0,
+            UsageBy::Project => &line.project,
+            UsageBy::Queue => &line.queue,
+            UsageBy::Image => &line.image,
+            UsageBy::Node => &line.end.node_name,
+            UsageBy::State => line.end.outcome.word(),
+            UsageBy::Day => return Cow::Owned((line.end.ended_at.0 / DAY).to_string()),
+        })
     }
 }
 

@@ -21,6 +21,7 @@ pub mod job;
 pub mod ledger;
 pub mod limits;
 pub mod log;
+pub mod measure;
 pub mod mount;
 pub mod node;
 pub mod policy;

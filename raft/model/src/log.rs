@@ -105,6 +105,10 @@ pub struct EndedSearch {
     pub owner: Option<UserName>,
     /// Only of this project.
     pub project: Option<String>,
+    /// Only of this queue.
+    pub queue: Option<String>,
+    /// Only with this image, as it was asked for.
+    pub image: Option<String>,
     /// Only with one of these outcomes; empty: any.
     pub outcomes: Vec<Outcome>,
     /// Only jobs with this tag.
@@ -119,6 +123,24 @@ pub struct EndedSearch {
     pub after: Option<(Timestamp, JobId)>,
     /// At most this many.
     pub limit: usize,
+}
+
+impl EndedSearch {
+    /// Whether an ended job is one that is asked for, wherever a page begins.
+    pub fn matches(&self, job: &EndedJob) -> bool {
+        let is = |wanted: &Option<String>, found: &String| {
+            wanted.as_ref().is_none_or(|wanted| wanted == found)
+        };
+        self.owner.as_ref().is_none_or(|owner| *owner == job.owner)
+            && is(&self.project, &job.spec.project)
+            && is(&self.queue, &job.spec.queue)
+            && is(&self.image, &job.spec.image)
+            && (self.outcomes.is_empty() || self.outcomes.contains(&job.outcome))
+            && (self.tag.as_ref()).is_none_or(|tag| job.spec.tags.contains(tag))
+            && (self.name.as_ref()).is_none_or(|part| job.spec.name.contains(part.as_str()))
+            && self.since.is_none_or(|since| job.ended_at >= since)
+            && self.until.is_none_or(|until| job.ended_at < until)
+    }
 }
 
 /// A page of ended jobs.

@@ -46,6 +46,10 @@ pub struct JobFilter {
     pub owner: Option<UserName>,
     /// Only of this project.
     pub project: Option<String>,
+    /// Only of this queue.
+    pub queue: Option<String>,
+    /// Only with this image, as it was asked for.
+    pub image: Option<String>,
     /// Only in one of these states; empty: any.
     pub states: Vec<LiveState>,
     /// Only on this node.
@@ -99,6 +103,8 @@ impl State {
             .as_ref()
             .is_none_or(|owner| *owner == job.owner)
             && (filter.project.as_ref()).is_none_or(|project| *project == job.spec.project)
+            && (filter.queue.as_ref()).is_none_or(|queue| *queue == job.spec.queue)
+            && (filter.image.as_ref()).is_none_or(|image| *image == job.spec.image)
             && (filter.states.is_empty() || filter.states.contains(&self.live_state(job)))
             && filter.node.is_none_or(on)
             && filter

@@ -7,8 +7,10 @@
 //! command that is in time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use model::measure::Durations;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::limits;
@@ -19,6 +21,8 @@ pub(super) struct Admission {
     waiting: AtomicUsize,
     depth: AtomicUsize,
     bytes: Semaphore,
+    /// How long those took that came to an outcome.
+    took: Mutex<Durations>,
 }
 
 /// A command that waits; leaves when it is dropped.
@@ -36,6 +40,7 @@ impl Default for Admission {
             waiting: AtomicUsize::new(0),
             depth: AtomicUsize::new(limits::PROPOSALS_MAX),
             bytes: Semaphore::new(limits::PROPOSED_BYTES_MAX),
+            took: Mutex::default(),
         }
     }
 }
@@ -54,6 +59,16 @@ impl Admission {
         (found <= self.depth.load(Ordering::Acquire)).then_some(place)
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// How long commands took.
+    pub(super) fn took(&self) -> Durations {
+        *self.took.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn learn(&self, found: usize, took: Duration) {
         let next = |depth| Some(next_depth(depth, found, took));
         // It never fails: there always is a next depth.
@@ -67,6 +82,11 @@ impl Place<'_> {
     /// The command is done, so long after it could be begun.
     pub(super) fn done(&self, took: Duration) {
         self.admission.learn(self.found, took);
+        let durations = &self.admission.took;
+        durations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(took);
     }
 }
 

@@ -22,7 +22,7 @@ use super::{Handle, Metrics, encoded};
 use crate::limits;
 use crate::network::message::{Proposed, ReadIndex, Request};
 use crate::network::peers::{AskError, Urgency};
-use crate::table_store::{View, history};
+use crate::table_store::{View, ended, history};
 use crate::types::{Blob, Proposal};
 
 /// The field that is wrong in a command that cannot be read at all.
@@ -65,11 +65,11 @@ impl Log for Handle {
     }
 
     fn ended_job(&self, id: JobId) -> Later<'_, Result<Option<EndedJob>, LogError>> {
-        Box::pin(self.ask_disk(move |view| history::ended_job(view, id)))
+        Box::pin(self.ask_disk(move |view| ended::job(view, id)))
     }
 
     fn ended_jobs(&self, search: EndedSearch) -> Later<'_, Result<EndedPage, LogError>> {
-        Box::pin(self.ask_disk(move |view| history::ended_jobs(view, &search)))
+        Box::pin(self.ask_disk(move |view| ended::page(view, &search)))
     }
 
     fn events(

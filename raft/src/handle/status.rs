@@ -1,8 +1,10 @@
 //! What a head knows of the log and its members.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use model::job::Outcome;
+use model::measure::Durations;
 use model::{LogIndex, NodeId};
 use openraft::async_runtime::WatchReceiver;
 use openraft::{Instant, ServerState};
@@ -84,7 +86,27 @@ pub struct Member {
     pub lag: Option<u64>,
 }
 
+/// What a head has counted since it started.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Figures {
+    /// From a command to its outcome, of commands written here.
+    pub commits: Durations,
+    /// Commands that wait for their outcome here.
+    pub waiting: usize,
+    /// Jobs whose end was applied here.
+    pub ended: BTreeMap<Outcome, u64>,
+}
+
 impl Handle {
+    /// What this head has counted since it started.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            commits: self.0.admission.took(),
+            waiting: self.0.admission.waiting(),
+            ended: self.tables().ended(),
+        }
+    }
+
     /// The log as this head sees it now.
     pub fn status(&self) -> RaftStatus {
         let mut status = of(&self.metrics());

@@ -9,6 +9,24 @@ pub(crate) const APPLIED: &[u8] = b"Mapplied";
 /// The first log index whose events are kept.
 pub(crate) const EVENTS_FLOOR: &[u8] = b"Mevents_floor";
 
+/// Up to where the index by [`Facet`] is complete.
+pub(crate) const INDEXED: &[u8] = b"Mindexed";
+
+/// By what ended jobs are indexed, beside their owner and their end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Facet {
+    /// The project that they are charged to.
+    Project,
+    /// The queue that they waited in.
+    Queue,
+    /// The image, as it was asked for.
+    Image,
+    /// The word of their outcome.
+    State,
+    /// One of their tags.
+    Tag,
+}
+
 /// Records of the state, by table.
 pub(crate) fn state(key: &RecordKey) -> Vec<u8> {
     let mut bytes = table(key.table()).to_vec();
@@ -44,9 +62,12 @@ pub(crate) fn ended(id: JobId) -> [u8; 9] {
     numbered(b'J', id.0)
 }
 
+/// What the keys of [`by_time`] begin with.
+pub(crate) const BY_TIME: [u8; 1] = [b'T'];
+
 /// Ended jobs, newest end first.
 pub(crate) fn by_time(ended: Timestamp, id: JobId) -> Vec<u8> {
-    let mut key = vec![b'T'];
+    let mut key = BY_TIME.to_vec();
     newest_first(&mut key, ended, id);
     key
 }
@@ -66,19 +87,74 @@ pub(crate) fn by_owner(name: &UserName, ended: Timestamp, id: JobId) -> Vec<u8> 
     key
 }
 
+/// What the keys of [`by_facet`] begin with. The letters are on disk: they never change.
+pub(crate) fn facet(facet: Facet, value: &str) -> Vec<u8> {
+    let letter = match facet {
+        Facet::Project => b'P',
+        Facet::Queue => b'Q',
+        Facet::Image => b'M',
+        Facet::State => b'S',
+        Facet::Tag => b'T',
+    };
+    let mut key = vec![b'I', letter];
+    // One that begins like another is told apart by its length. None is nearly as long as that.
+    let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+    key.extend_from_slice(&length.to_be_bytes());
+    key.extend_from_slice(value.as_bytes());
+    key
+}
+
+/// Ended jobs that have something in common, newest end first.
+pub(crate) fn by_facet(of: Facet, value: &str, ended: Timestamp, id: JobId) -> Vec<u8> {
+    let mut key = facet(of, value);
+    newest_first(&mut key, ended, id);
+    key
+}
+
 fn newest_first(key: &mut Vec<u8>, ended: Timestamp, id: JobId) {
     key.extend_from_slice(&(!ended.0).to_be_bytes());
     key.extend_from_slice(&(!id.0).to_be_bytes());
 }
 
-/// What the end of a key of [`by_time`] or [`by_owner`] says.
-pub(crate) fn parse_newest_first(key: &[u8]) -> Option<(Timestamp, JobId)> {
-    let (rest, id) = key.split_last_chunk::<8>()?;
-    let (_, ended) = rest.split_last_chunk::<8>()?;
-    Some((
-        Timestamp(!u64::from_be_bytes(*ended)),
-        JobId(!u64::from_be_bytes(*id)),
-    ))
+/// Where a job stands in every list of ended jobs: the end of its keys. Smaller is newer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Place(u128);
+
+impl Place {
+    /// Before every job.
+    pub(crate) const FIRST: Place = Place(0);
+    /// Behind every job.
+    pub(crate) const LAST: Place = Place(u128::MAX);
+
+    pub(crate) fn new(ended: Timestamp, id: JobId) -> Place {
+        Place(u128::from(!ended.0) << 64 | u128::from(!id.0))
+    }
+
+    /// The place of a key of [`by_time`], [`by_owner`] or [`by_facet`].
+    pub(crate) fn parse(key: &[u8]) -> Option<Place> {
+        let (_, place) = key.split_last_chunk::<16>()?;
+        Some(Place(u128::from_be_bytes(*place)))
+    }
+
+    /// The end and number of the job.
+    pub(crate) fn job(self) -> (Timestamp, JobId) {
+        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
+        (Timestamp(!half(self.0 >> 64)), JobId(!half(self.0)))
+    }
+
+    pub(crate) fn bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The next one, whether a job stands there or not.
+    pub(crate) fn behind(self) -> Place {
+        Place(self.0.saturating_add(1))
+    }
+
+    /// The one before, whether a job stands there or not.
+    pub(crate) fn before(self) -> Place {
+        Place(self.0.saturating_sub(1))
+    }
 }
 
 /// What the keys of accounting lines begin with that version 1 wrote: by entry and position in it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use model::{State, Table};
 use serde::{Deserialize, Serialize};
 
-use super::keys;
+use super::{indexing, keys};
 use crate::database::{Database, Kind, storage};
 use crate::disk;
 use crate::error::RaftError;
@@ -51,6 +51,7 @@ pub(crate) fn open(dir: &Path, kind: Kind) -> Result<Tables, RaftError> {
     remove_others(dir, generation).map_err(|error| storage(dir, error))?;
     let db = Database::open(&place(dir, generation), kind)?;
     let loaded = load(&db)?;
+    indexing::complete(&db, &loaded).map_err(|error| storage(db.path(), error))?;
     // What is in them now may have come back from a log that was never synced.
     db.flush().map_err(|error| storage(db.path(), error))?;
     Ok(Tables {

@@ -7,13 +7,15 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use model::{Changes, Event, LogIndex, RecordKey, Reply, Stamp, State, Timestamp};
 use openraft::EntryPayload;
 use openraft::storage::EntryResponder;
 use tokio::sync::{mpsc, oneshot};
 
+use super::ended;
+use super::indexing::{self, Indexed};
 use super::load::{self, Applied, Tables};
 use super::{Shared, View, keys};
 use crate::database::{Database, Kind, WriteBatch};
@@ -105,6 +107,7 @@ impl Worker {
         }
         self.cut_events(&mut batch);
         batch.put(keys::APPLIED, record::encode(keys::APPLIED, &self.applied));
+        Indexed::at(&self.applied, &self.state).put(&mut batch);
         self.shared.faults.at(DiskPoint::TablesWrite)?;
         self.db.write(batch, false)?;
         self.broken = false;
@@ -168,10 +171,15 @@ impl Worker {
         touched: &mut BTreeSet<RecordKey>,
     ) {
         touched.extend(changes.touched);
+        if !changes.ended.is_empty() {
+            let ended = self.shared.ended.lock();
+            let mut ended = ended.unwrap_or_else(PoisonError::into_inner);
+            for job in &changes.ended {
+                *ended.entry(job.outcome).or_default() += 1;
+            }
+        }
         for job in &changes.ended {
-            batch.put(keys::ended(job.id), model::format::encode(job));
-            batch.put(keys::by_time(job.ended_at, job.id), []);
-            batch.put(keys::by_owner(&job.owner, job.ended_at, job.id), []);
+            ended::put(batch, job);
         }
         for (position, line) in (0_u32..).zip(&changes.ledger) {
             let key = keys::ledger(self.state.now(), index, position);
@@ -232,6 +240,7 @@ impl Worker {
         let kind = self.shared.outside.kind(Kind::Tables);
         let db = Database::open(&place, kind).map_err(io_error)?;
         let loaded = load::load(&db).map_err(io_error)?;
+        indexing::complete(&db, &loaded)?;
         self.shared.faults.at(DiskPoint::InstallBeforeMarker)?;
         load::set_current(&self.shared.dir, generation)?;
         self.shared.faults.at(DiskPoint::InstallAfterMarker)?;

@@ -21,7 +21,8 @@ use crate::log_store::keys as log_keys;
 use crate::log_store::mark::{Acknowledged, Mark};
 use crate::log_store::open::Owner;
 use crate::record::{self, VERSION};
-use crate::table_store::keys as table_keys;
+use crate::table_store::indexing::Indexed;
+use crate::table_store::keys::{self as table_keys, Facet};
 use crate::table_store::load::Applied;
 use crate::types::{Entry, LogId, Proposal, StoredMembership, Vote};
 use book::{Form, Samples, variants};
@@ -101,6 +102,11 @@ fn records_are_written_as_ever() {
     };
     samples.put("applied", &applied, &under!(table_keys::APPLIED));
     samples.put("events_floor", &300_u64, &under!(table_keys::EVENTS_FLOOR));
+    let indexed = Indexed {
+        last: Some(log_id(3, 300)),
+        now: Timestamp(1_700_000_000_000),
+    };
+    samples.put("indexed", &indexed, &under!(table_keys::INDEXED));
     samples.put("tables/CURRENT", &300_u64, &under!(*b"CURRENT"));
     keys(&mut samples);
     samples.put("mark", &mark(), &mark_file());
@@ -132,6 +138,17 @@ fn keys(samples: &mut Samples) {
         "key.by_owner",
         &table_keys::by_owner(&owner, at, JobId(300)),
     );
+    put("key.indexed", table_keys::INDEXED);
+    for (name, facet) in [
+        ("project", Facet::Project),
+        ("queue", Facet::Queue),
+        ("image", Facet::Image),
+        ("state", Facet::State),
+        ("tag", Facet::Tag),
+    ] {
+        let key = table_keys::by_facet(facet, "value", at, JobId(300));
+        put(&format!("key.by_{name}"), &key);
+    }
     put("key.ledger", &table_keys::old_ledger(LogIndex(300), 2));
     put(
         "key.ledger_by_time",

@@ -9,12 +9,12 @@ use openraft::storage::RaftStateMachine;
 
 use super::stores::{apply, cancel, close, command, entry, log_id, open_tables, submit};
 use crate::limits;
-use crate::table_store::{TableStore, history};
+use crate::table_store::{TableStore, ended, history};
 use crate::types::Entry;
 
 /// Tables in which jobs 1 to `jobs` were submitted and ended in this order; job `n` ended at
 /// 1000 + 2n ms.
-async fn ended(dir: &std::path::Path, jobs: u64) -> TableStore {
+async fn with_ended(dir: &std::path::Path, jobs: u64) -> TableStore {
     let tables = open_tables(dir).unwrap();
     let mut entries = vec![entry(1, 0, &command(0))];
     for job in 1..=jobs {
@@ -35,7 +35,7 @@ fn pages(tables: &TableStore, search: &EndedSearch) -> Vec<Vec<u64>> {
     let (view, mut search) = (tables.view(), search.clone());
     let mut pages = Vec::new();
     loop {
-        let page = history::ended_jobs(&view, &search).unwrap();
+        let page = ended::page(&view, &search).unwrap();
         pages.push(ids(&page));
         match page.next {
             Some(next) => search.after = Some(next),
@@ -47,7 +47,7 @@ fn pages(tables: &TableStore, search: &EndedSearch) -> Vec<Vec<u64>> {
 #[tokio::test]
 async fn ended_jobs_come_newest_first_in_pages_that_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let tables = ended(dir.path(), 10).await;
+    let tables = with_ended(dir.path(), 10).await;
     close(move || tables.close()).await;
     let tables = open_tables(dir.path()).unwrap();
     let search = EndedSearch {
@@ -72,7 +72,7 @@ async fn ended_jobs_come_newest_first_in_pages_that_lose_nothing() {
 #[tokio::test]
 async fn ended_jobs_are_found_by_what_they_were() {
     let dir = tempfile::tempdir().unwrap();
-    let tables = ended(dir.path(), 6).await;
+    let tables = with_ended(dir.path(), 6).await;
     let all = EndedSearch {
         limit: 10,
         ..EndedSearch::default()
@@ -108,7 +108,7 @@ async fn ended_jobs_are_found_by_what_they_were() {
     };
     check(tag, &[]);
     let view = tables.view();
-    assert_eq!(history::ended_job(&view, JobId(7)).unwrap(), None);
+    assert_eq!(ended::job(&view, JobId(7)).unwrap(), None);
 }
 
 fn since_ms(at: Option<u64>) -> Option<Timestamp> {
@@ -118,7 +118,7 @@ fn since_ms(at: Option<u64>) -> Option<Timestamp> {
 #[tokio::test]
 async fn events_go_on_where_the_reader_stopped() {
     let dir = tempfile::tempdir().unwrap();
-    let tables = ended(dir.path(), 5).await;
+    let tables = with_ended(dir.path(), 5).await;
     let view = tables.view();
     let mut at = LogIndex(0);
     let mut seen = Vec::new();
@@ -138,7 +138,7 @@ async fn events_go_on_where_the_reader_stopped() {
 #[tokio::test]
 async fn events_that_are_no_longer_kept_are_not_passed_over() {
     let dir = tempfile::tempdir().unwrap();
-    let tables = ended(dir.path(), 5).await;
+    let tables = with_ended(dir.path(), 5).await;
     let last = limits::EVENTS_KEEP + limits::EVENTS_CUT_EVERY + 10;
     let blank = |index| Entry {
         log_id: log_id(1, index),

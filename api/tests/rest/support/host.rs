@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use api::Host;
 use api::host::{
-    ClusterCa, HostError, Output, OutputRequest, OutputStart, RaftMember, RaftRole, RaftStatus,
+    ClusterCa, Figures, HostError, Output, OutputRequest, OutputStart, RaftMember, RaftRole,
+    RaftStatus,
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -25,6 +26,7 @@ pub struct FakeHost {
     pub output: Mutex<Result<Vec<u8>, HostError>>,
     pub usage: Mutex<Result<Option<Usage>, HostError>>,
     pub transfer: Mutex<Result<(), HostError>>,
+    pub figures: Mutex<Figures>,
     /// What an attempt writes while it is followed, in place of `output`.
     pub follow: Mutex<Option<mpsc::Receiver<Result<Bytes, HostError>>>>,
     /// How the host answers questions about nodes, whatever the answer.
@@ -60,6 +62,7 @@ impl FakeHost {
             output: Mutex::new(Ok(Vec::new())),
             usage: Mutex::new(Ok(None)),
             transfer: Mutex::new(Ok(())),
+            figures: Mutex::default(),
             follow: Mutex::new(None),
             manner: Mutex::default(),
             now: Mutex::new(NOW),
@@ -113,6 +116,10 @@ impl Host for FakeHost {
             self.behave().await;
             answer
         })
+    }
+
+    fn figures(&self) -> Figures {
+        self.figures.lock().unwrap().clone()
     }
 
     fn state_hash(&self) -> Later<'_, Result<(LogIndex, [u8; 32]), HostError>> {

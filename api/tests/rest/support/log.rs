@@ -233,25 +233,8 @@ impl Log for MemoryLog {
         let mut jobs = self.kept.lock().unwrap().ended.clone();
         jobs.sort_by_key(|job| std::cmp::Reverse((job.ended_at, job.id)));
         jobs.retain(|job| {
-            search
-                .owner
-                .as_ref()
-                .is_none_or(|owner| *owner == job.owner)
-                && (search.project.as_ref()).is_none_or(|project| *project == job.spec.project)
-                && (search.outcomes.is_empty() || search.outcomes.contains(&job.outcome))
-                && search
-                    .tag
-                    .as_ref()
-                    .is_none_or(|tag| job.spec.tags.contains(tag))
-                && search
-                    .name
-                    .as_ref()
-                    .is_none_or(|name| job.spec.name.contains(name))
-                && search.since.is_none_or(|since| job.ended_at >= since)
-                && search.until.is_none_or(|until| job.ended_at < until)
-                && search
-                    .after
-                    .is_none_or(|after| (job.ended_at, job.id) < after)
+            let behind = |after| (job.ended_at, job.id) < after;
+            search.matches(job) && search.after.is_none_or(behind)
         });
         let more = jobs.len() > search.limit;
         jobs.truncate(search.limit);

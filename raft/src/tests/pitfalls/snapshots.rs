@@ -194,7 +194,7 @@ async fn job_ids_are_not_reused_behind_a_snapshot() {
     let live: Vec<JobId> = view.state.jobs().map(|job| job.id).collect();
     assert_eq!(live, [JobId(4)]);
     for id in (1..=3).map(JobId) {
-        let ended = crate::table_store::history::ended_job(&view, id).unwrap();
+        let ended = crate::table_store::ended::job(&view, id).unwrap();
         assert_eq!(ended.map(|job| job.id), Some(id));
     }
 }
