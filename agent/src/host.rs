@@ -124,6 +124,10 @@ impl Host for PeerHost {
         self.seal.as_ref()?.seal(secret)
     }
 
+    fn seal_for(&self, place: &str, secret: &[u8]) -> Option<Vec<u8>> {
+        self.seal.as_ref()?.seal_for(place, secret)
+    }
+
     fn unseal(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         self.seal.as_ref()?.open(sealed)
     }

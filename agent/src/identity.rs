@@ -117,6 +117,11 @@ impl DataDir {
         self.0.join("attempts")
     }
 
+    /// Where it is written down which images were fetched with a login.
+    pub fn guarded(&self) -> PathBuf {
+        self.0.join("guarded-images")
+    }
+
     /// Where the volumes of attempts are pinned.
     pub fn pins(&self) -> PathBuf {
         self.0.join("pins")

@@ -8,6 +8,7 @@ mod dispatch;
 mod heads;
 mod place;
 pub mod planning;
+mod secrets;
 pub mod settle;
 pub mod watch;
 
@@ -19,7 +20,8 @@ use model::NodeId;
 use model::assignment::Report;
 use model::log::Log;
 use model::unit::Millis;
-use net::message::{HeadAddr, Lead};
+use net::message::{HeadAddr, Lead, SecretAnswer, SecretCall};
+use net::tls::Seal;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
@@ -35,6 +37,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Leader {
     raft: raft::Handle,
     sessions: Arc<Sessions>,
+    seal: Option<Seal>,
     reports: Mutex<mpsc::Receiver<(NodeId, Vec<Report>)>>,
     planning: Arc<Planning>,
     /// The term in which the duties run; 0 while they do not.
@@ -55,12 +58,14 @@ impl Leader {
     pub fn new(
         raft: raft::Handle,
         sessions: Arc<Sessions>,
+        seal: Option<Seal>,
         reports: mpsc::Receiver<(NodeId, Vec<Report>)>,
     ) -> Arc<Leader> {
         let (reports, term) = (Mutex::new(reports), AtomicU64::new(0));
         Arc::new(Leader {
             raft,
             sessions,
+            seal,
             reports,
             planning: Arc::default(),
             term,
@@ -158,6 +163,10 @@ impl Standing for Leader {
 
     fn heads(&self) -> Vec<HeadAddr> {
         heads::addresses(&self.raft.read())
+    }
+
+    fn secrets(&self, node: NodeId, call: SecretCall) -> SecretAnswer {
+        secrets::answer(&self.raft.read(), self.seal.as_ref(), node, call)
     }
 }
 

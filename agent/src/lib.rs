@@ -22,6 +22,7 @@ pub mod lease;
 pub mod peer;
 pub mod runner;
 pub mod runtime;
+pub mod secrets;
 pub mod sessions;
 pub mod shim;
 pub mod step;

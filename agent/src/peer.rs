@@ -178,7 +178,7 @@ async fn start_head(
     };
     let raft = raft::Handle::start(settings, endpoint).await?;
     let (sessions, reports) = Sessions::new();
-    let leader = Leader::new(raft.clone(), sessions.clone(), reports);
+    let leader = Leader::new(raft.clone(), sessions.clone(), ca.seal(), reports);
     let joins = Arc::new(Semaphore::new(JOINS_MAX));
     Ok(Head {
         raft,

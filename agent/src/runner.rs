@@ -7,6 +7,7 @@
 mod attempt;
 pub mod book;
 mod capture;
+mod ready;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ use crate::health::Health;
 use crate::journal::{Found, Journal, JournalError, Standing};
 use crate::lease::span::Span;
 use crate::runtime::{Place, Runtime};
+use crate::secrets::Asking;
 use crate::uplink::talk::Talk;
 use crate::volumes::Volumes;
 use crate::{clock, files};
@@ -52,6 +54,8 @@ pub struct Options {
     pub default_ids: (u32, u32),
     /// How often the usage of a running attempt is read.
     pub sample_every: Duration,
+    /// Whom to ask for the secrets of jobs.
+    pub secrets: Arc<Asking>,
     /// The volumes of jobs.
     pub volumes: Volumes,
 }

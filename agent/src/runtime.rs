@@ -182,6 +182,21 @@ pub enum RuntimeError {
         /// In the engine's words.
         why: String,
     },
+    /// The attempt may not have a secret that it asks for, or it cannot be handed out here. Trying
+    /// again does not help.
+    #[error("secrets: {why}")]
+    Secret {
+        /// What is wrong; never a value.
+        why: String,
+    },
+    /// No head has answered: ask again.
+    #[error("no head has said what the attempt's {what} are, for {seconds} s")]
+    NoHead {
+        /// What was asked for.
+        what: &'static str,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// No answer in time. Nothing is known: ask again.
     #[error("no answer from the engine to `{call}` in {seconds} s")]
     TimedOut {

@@ -15,9 +15,12 @@ use known::{Committed, Known};
 use model::assignment::Report;
 use model::node::NodeFacts;
 use model::{NodeId, State, unit::Millis};
-use net::message::{Alive, HeadAddr, Hello, Lead, Opening, Order, ToAgent, ToHead};
-use net::{Connection, FrameReceiver, FrameSender, NetError};
+use net::message::{
+    Alive, HeadAddr, Hello, Lead, Opening, Order, SecretAnswer, SecretCall, ToAgent, ToHead,
+};
+use net::{Connection, FrameReceiver, FrameSender, NetError, Stream};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use crate::clock;
 
@@ -25,7 +28,9 @@ use crate::clock;
 const OUTGOING_MAX: usize = 1_024;
 /// Messages with reports that may wait to be proposed; past that agents wait to be read.
 const REPORTS_MAX: usize = 1_024;
-/// How long a connected node may take to open its session.
+/// Questions of one agent that are answered at the same time.
+const ANSWERS_MAX: usize = 64;
+/// How long a connected node may take to open its session, and to ask.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a head tells agents about itself in answer to a heartbeat.
@@ -36,6 +41,8 @@ pub trait Standing: Send + Sync {
     fn heartbeat(&self) -> Millis;
     /// Where the heads listen.
     fn heads(&self) -> Vec<HeadAddr>;
+    /// The secrets of an attempt, for the node that it was given to.
+    fn secrets(&self, node: NodeId, call: SecretCall) -> SecretAnswer;
 }
 
 /// All sessions of this head.
@@ -101,7 +108,8 @@ impl Sessions {
         self.insert(session.clone());
         let ended = tokio::select! {
             ended = write(sender, queue) => ended,
-            ended = self.read(&session, receiver, standing) => ended,
+            ended = self.read(&session, receiver, standing.clone()) => ended,
+            ended = answer(&session, standing) => ended,
         };
         if let Err(error) = ended {
             tracing::debug!(node = %session.node, %error, "session ended");
@@ -274,10 +282,38 @@ async fn open(connection: &Connection) -> Result<(Hello, FrameSender, FrameRecei
     let mut stream = connection.accept().await?;
     match stream.receiver.hear::<Opening>().await? {
         Some(Opening::Session(hello)) => Ok((hello, stream.sender, stream.receiver)),
-        Some(Opening::Output(_) | Opening::Usage(_)) | None => {
+        Some(Opening::Output(_) | Opening::Usage(_) | Opening::Secrets(_)) | None => {
             Err(NetError::Closed("a session was expected".into()))
         }
     }
+}
+
+/// Answers what the agent asks beside its session.
+async fn answer(session: &Session, standing: Arc<dyn Standing>) -> Result<(), NetError> {
+    let mut answering = JoinSet::new();
+    loop {
+        tokio::select! {
+            asked = session.connection.accept(), if answering.len() < ANSWERS_MAX => {
+                let question = answer_one(session.node, asked?, standing.clone());
+                answering.spawn(tokio::time::timeout(OPEN_WITHIN, question));
+            }
+            Some(_) = answering.join_next() => {}
+        }
+    }
+}
+
+async fn answer_one(
+    node: NodeId,
+    mut stream: Stream,
+    standing: Arc<dyn Standing>,
+) -> Result<(), NetError> {
+    match stream.receiver.hear::<Opening>().await? {
+        Some(Opening::Secrets(call)) => {
+            stream.sender.send(&standing.secrets(node, call)).await?;
+        }
+        Some(Opening::Session(_) | Opening::Output(_) | Opening::Usage(_)) | None => {}
+    }
+    stream.sender.finish()
 }
 
 async fn write(

@@ -103,8 +103,9 @@ pub fn refused(error: &RuntimeError) -> Option<Conclusion> {
     let (outcome, code) = match error {
         RuntimeError::Image { .. } => (Outcome::ImageUnavailable, None),
         RuntimeError::CannotStart { code, .. } => (Outcome::CannotStart, Some(*code)),
-        RuntimeError::Refused { .. } => (Outcome::CannotStart, None),
+        RuntimeError::Refused { .. } | RuntimeError::Secret { .. } => (Outcome::CannotStart, None),
         RuntimeError::TimedOut { .. }
+        | RuntimeError::NoHead { .. }
         | RuntimeError::Engine { .. }
         | RuntimeError::Disk { .. }
         | RuntimeError::Gone => return None,

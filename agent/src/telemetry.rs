@@ -10,12 +10,16 @@ use crate::config::LogConfig;
 /// from that is said by the rooms above it.
 const QUIET: &str = "openraft=error";
 
+/// Whatever the configuration says: at its finest, bollard writes down the headers of what it asks
+/// an engine, and with them passwords for registries.
+const NEVER: &str = "bollard::docker=info";
+
 /// Starts writing. A filter that cannot be read falls back to `info`, and says so.
 pub fn start(config: &LogConfig) {
     // Of two directives for one target the later holds: the configuration has the last word.
-    let (filter, bad) = match EnvFilter::try_new(format!("{QUIET},{}", config.filter)) {
+    let (filter, bad) = match EnvFilter::try_new(format!("{QUIET},{},{NEVER}", config.filter)) {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new(format!("{QUIET},info")), Some(error)),
+        Err(error) => (EnvFilter::new(format!("{QUIET},info,{NEVER}")), Some(error)),
     };
     let writer = tracing_subscriber::fmt()
         .with_env_filter(filter)

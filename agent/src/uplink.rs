@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use crate::journal::{Journal, JournalError};
 use crate::lease::Lease;
 use crate::runner::Runner;
+use crate::secrets::Asking;
 
 /// Heartbeats until the first head has said how often it wants them.
 const HEARTBEAT_FIRST: Millis = Millis(1_000);
@@ -44,6 +45,7 @@ pub struct Uplink {
     heads: watch::Sender<BTreeMap<NodeId, String>>,
     save_heads: SaveHeads,
     answers: Arc<Semaphore>,
+    asking: Arc<Asking>,
     failed: mpsc::Sender<JournalError>,
 }
 
@@ -65,6 +67,8 @@ pub struct Parts {
     pub heads: Vec<HeadAddr>,
     /// Keeps the addresses for the next start.
     pub save_heads: SaveHeads,
+    /// Told which heads can be asked for secrets.
+    pub asking: Arc<Asking>,
     /// Told when the journal fails: the agent then ends.
     pub failed: mpsc::Sender<JournalError>,
 }
@@ -88,6 +92,7 @@ impl Uplink {
             heads: watch::Sender::new(heads),
             save_heads: parts.save_heads,
             answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
+            asking: parts.asking,
             failed: parts.failed,
         })
     }

@@ -1,6 +1,7 @@
 //! The volumes of an attempt: found below the administrators' directories with the rights of the
 //! job's user, and pinned, so that what the user renames afterwards changes nothing. What a runtime
-//! is given are the pins.
+//! is given are the pins. An attempt's secrets are pinned as well: files that exist in memory only,
+//! until the container has them. None is kept over a restart of the agent.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,12 @@ use std::sync::Arc;
 use beneath::{Access, BeneathError, Ids, Pins, Tree, resolve};
 use model::account::UnixIds;
 use model::assignment::{Assignment, Mount};
+use net::message::SecretFile;
 
 use crate::runtime::{Place, RuntimeError};
+
+/// Where a job finds its secrets.
+pub const SECRETS_DIR: &str = "/run/secrets";
 
 /// Pins of one node.
 #[derive(Clone, Debug)]
@@ -84,15 +89,63 @@ impl Volumes {
         })
     }
 
+    /// Puts secrets where the runtime can mount them from: files in memory that only the job's user
+    /// may read. What an earlier try has put there is replaced. Blocks.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Secret`] if this agent may not mount; [`RuntimeError::Engine`]: it can be
+    /// tried again.
+    pub fn lay(
+        &self,
+        place: &Place,
+        files: &[SecretFile],
+        owner: (u32, u32),
+    ) -> Result<Mount, RuntimeError> {
+        let Some(pins) = &self.pins else {
+            let why = "this node's agent is not root, and hands out no secrets".into();
+            return Err(RuntimeError::Secret { why });
+        };
+        let files: Vec<(&str, &[u8])> = files
+            .iter()
+            .map(|file| (file.name.as_str(), file.value.0.as_slice()))
+            .collect();
+        let name = secrets_name(place);
+        let laid = pins
+            .unpin(&name)
+            .and_then(|()| pins.pin_files(&name, &files, owner));
+        let path = laid.map_err(|error| engine(&error))?;
+        Ok(Mount {
+            host_path: path.to_string_lossy().into_owned(),
+            sub_path: String::new(),
+            mount_path: SECRETS_DIR.into(),
+            writable: false,
+        })
+    }
+
+    /// Takes the secrets of an attempt away: it has them, or will never run. Blocks.
+    pub fn take_secrets_away(&self, place: &Place) {
+        let Some(pins) = &self.pins else { return };
+        if let Err(error) = pins.unpin(&secrets_name(place)) {
+            tracing::warn!(attempt = %place.attempt, %error, "cannot take secrets away");
+        }
+    }
+
     /// Takes the pins of an attempt away that is gone. Blocks.
     pub fn unpin(&self, place: &Place, assignment: &Assignment) {
         let Some(pins) = &self.pins else { return };
+        if !assignment.spec.secrets.is_empty() {
+            self.take_secrets_away(place);
+        }
         for at in 0..assignment.mounts.len() {
             if let Err(error) = pins.unpin(&name(place, at)) {
                 tracing::warn!(attempt = %place.attempt, %error, "cannot take a pin away");
             }
         }
     }
+}
+
+fn secrets_name(place: &Place) -> String {
+    format!("{}.secrets", place.name())
 }
 
 fn name(place: &Place, at: usize) -> String {

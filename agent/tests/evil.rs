@@ -16,7 +16,7 @@ use agent::uplink::talk::Talk;
 use model::account::UnixIds;
 use model::assignment::{Assignment, Mount, News};
 use model::job::Outcome;
-use model::spec::{JobSpec, Program, VolumeUse};
+use model::spec::{JobSpec, Program, SecretUse, VolumeUse};
 use model::{Bytes, Fence, JobId, MilliCpus, Millis, Resources};
 use tokio::sync::mpsc;
 
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Evil = (&'static str, fn(&mut Assignment, &mut JobSpec));
 
 /// What is done to an honest order, and a word of the refusal.
-const ORDERS: [Evil; 50] = [
+const ORDERS: [Evil; 52] = [
     ("root of the machine", |it, _| ids(it).uid = 0),
     ("root of the machine", |it, _| ids(it).gid = 0),
     ("root of the machine", |it, _| ids(it).groups = vec![100, 0]),
@@ -81,6 +81,8 @@ const ORDERS: [Evil; 50] = [
         it.mounts[0].sub_path = "../../etc".into();
         spec.volumes[0].sub_path = "../../etc".into();
     }),
+    ("secrets[0]", |_, spec| secret(spec, "../../etc/shadow")),
+    ("secrets[0]", |_, spec| secret(spec, "/etc/shadow")),
     ("image", |_, spec| spec.image = "--privileged".into()),
     ("image", |_, spec| {
         spec.image = "a:1 --volume /:/host".into()
@@ -117,6 +119,14 @@ fn host(of: &mut Assignment, path: &str) {
 
 fn target(of: &mut Assignment, path: &str) {
     of.mounts[0].mount_path = path.into();
+}
+
+fn secret(of: &mut JobSpec, file: &str) {
+    of.secrets = vec![SecretUse {
+        name: "key".into(),
+        file: file.into(),
+        owner: None,
+    }];
 }
 
 fn spec() -> JobSpec {
@@ -173,6 +183,7 @@ fn start(dir: &Path) -> Runner {
         default_ids: (65_534, 65_534),
         sample_every: Duration::from_secs(60),
         volumes: agent::volumes::Volumes::none(),
+        secrets: agent::secrets::Asking::new(),
     };
     let (failed, _) = mpsc::channel(1);
     Runner::start(Arc::new(runtime), journal, options, found, failed)

@@ -93,6 +93,7 @@ fn start(dir: &Path, deaf: bool) -> (Runner, Arc<Deaf>) {
             nix::unistd::getgid().as_raw(),
         ),
         sample_every: Duration::from_secs(60),
+        secrets: agent::secrets::Asking::new(),
         volumes: agent::volumes::Volumes::none(),
     };
     let (failed, _) = mpsc::channel(1);

@@ -24,7 +24,7 @@ pub enum Whose {
     Nobodys,
     /// The caller's own job or one of a project that shows it to them; anybody's for operators.
     Jobs,
-    /// The caller's own account, token or key; anybody's for administrators.
+    /// The caller's own account, token, key or secret; but for secrets, anybody's for administrators.
     Own,
     /// A project or queue or volume that the caller may use; any for operators.
     Usable,
@@ -149,6 +149,23 @@ pub const TABLE: &[Row] = &[
     row("GET", "/keys", Read, User, Own),
     row("POST", "/keys", Account, User, Own),
     row("DELETE", "/keys/{fingerprint}", Account, User, Own),
+    row("GET", "/secrets", Read, User, Usable),
+    row("PUT", "/secrets/{name}", Account, User, Own),
+    row("DELETE", "/secrets/{name}", Account, User, Own),
+    row(
+        "PUT",
+        "/projects/{name}/secrets/{secret}",
+        Account,
+        User,
+        Managed,
+    ),
+    row(
+        "DELETE",
+        "/projects/{name}/secrets/{secret}",
+        Account,
+        User,
+        Managed,
+    ),
     row("GET", "/join-tokens", Administer, Admin, Nobodys),
     row("POST", "/join-tokens", Administer, Admin, Nobodys),
     row("DELETE", "/join-tokens/{id}", Administer, Admin, Nobodys),

@@ -17,6 +17,7 @@ pub(crate) mod nodes;
 pub(crate) mod projects;
 pub(crate) mod queues;
 pub(crate) mod raft;
+pub(crate) mod secrets;
 pub(crate) mod settings;
 pub(crate) mod submit;
 pub(crate) mod tokens;

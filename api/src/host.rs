@@ -63,6 +63,9 @@ pub trait Host: Send + Sync {
     /// Makes a secret unreadable to all but the heads of this cluster. `None` if it cannot be done.
     fn seal(&self, secret: &[u8]) -> Option<Vec<u8>>;
 
+    /// The same for a place: it is opened for that place only. `None` if it cannot be done.
+    fn seal_for(&self, place: &str, secret: &[u8]) -> Option<Vec<u8>>;
+
     /// The secret again; `None` if no head of this cluster has sealed it.
     fn unseal(&self, sealed: &[u8]) -> Option<Vec<u8>>;
 

@@ -12,7 +12,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::handlers::{
     audit as audit_log, cluster, directories, events, jobs, join_tokens, keys, login, logs,
-    metrics, nodes, projects, queues, raft, settings, submit, tokens, usage, users, volumes,
+    metrics, nodes, projects, queues, raft, secrets, settings, submit, tokens, usage, users,
+    volumes,
 };
 use crate::host::Host;
 use crate::metrics::counted;
@@ -113,6 +114,8 @@ fn quick() -> OpenApiRouter<App> {
         .routes(routes!(tokens::rotate_token))
         .routes(routes!(keys::list_keys, keys::add_key))
         .routes(routes!(keys::remove_key))
+        .routes(routes!(secrets::list_secrets))
+        .routes(routes!(secrets::put_secret, secrets::remove_secret))
         .routes(routes!(projects::list_projects))
         .routes(routes!(
             projects::show_project,
@@ -120,6 +123,10 @@ fn quick() -> OpenApiRouter<App> {
             projects::remove_project
         ))
         .routes(routes!(projects::put_member, projects::remove_member))
+        .routes(routes!(
+            secrets::put_project_secret,
+            secrets::remove_project_secret
+        ))
         .routes(routes!(projects::project_quota))
         .routes(routes!(projects::reset_project))
         .routes(routes!(queues::list_queues))

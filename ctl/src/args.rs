@@ -38,7 +38,8 @@ const GROUPS: [(&str, &[&str]); 5] = [
     (
         "You",
         &[
-            "login", "logout", "whoami", "can-i", "passwd", "token", "key", "context", "config",
+            "login", "logout", "whoami", "can-i", "passwd", "token", "key", "secret", "context",
+            "config",
         ],
     ),
     ("About goctl", &["completions", "man", "version", "help"]),
@@ -190,6 +191,9 @@ pub enum Command {
     /// Your public keys, for interactive sessions
     #[command(visible_alias = "keys")]
     Key(account::Key),
+    /// Secrets that jobs find as files, and passwords for registries
+    #[command(visible_alias = "secrets")]
+    Secret(account::Secret),
     /// The clusters that goctl knows
     #[command(subcommand, visible_alias = "contexts")]
     Context(account::Context),
@@ -240,6 +244,7 @@ impl Command {
             | Command::Passwd(_)
             | Command::Token(_)
             | Command::Key(_)
+            | Command::Secret(_)
             | Command::Context(_)
             | Command::Config(_)
             | Command::Completions { .. }

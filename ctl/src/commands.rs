@@ -26,6 +26,7 @@ pub mod can_i;
 pub mod context;
 pub mod key;
 pub mod login;
+pub mod secret;
 pub mod token;
 
 pub mod about;
@@ -65,6 +66,7 @@ pub async fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Passwd(args) => account::passwd(session, &args).await,
         Command::Token(args) => token::run(session, args).await,
         Command::Key(args) => key::run(session, args.action).await,
+        Command::Secret(args) => secret::run(session, args.action).await,
         Command::Context(args) => context::context(session, args),
         Command::Config(args) => context::config(session, &args),
         Command::Completions { shell } => about::completions(shell),

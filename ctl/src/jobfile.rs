@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use api_types::job_request::JobRequest;
+use api_types::job_request::{JobRequest, SecretUse};
 use clap::Parser;
 
 use crate::args::explain;
@@ -229,6 +229,14 @@ fn put(
     for volume in options.volume {
         request.volumes.retain(|known| known.name != volume.name);
         request.volumes.push(volume);
+    }
+    for secret in options.secret {
+        let file = |secret: &SecretUse| match secret.file.as_str() {
+            "" => secret.name.clone(),
+            file => file.to_owned(),
+        };
+        request.secrets.retain(|known| file(known) != file(&secret));
+        request.secrets.push(secret);
     }
     for tag in options.tag {
         if !request.tags.contains(&tag) {

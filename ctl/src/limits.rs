@@ -43,6 +43,8 @@ pub const DIRECTIVE_BYTES_MAX: usize = 32 << 10;
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// Jobs that one page asks for.
 pub const PAGE_JOBS: u32 = 500;
+/// Bytes of a secret.
+pub const SECRET_BYTES_MAX: u64 = 64 << 10;
 /// Jobs listed unless `--limit` says otherwise.
 pub const LIST_DEFAULT: usize = 50;
 /// Jobs that one selection may name.

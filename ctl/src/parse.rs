@@ -8,7 +8,7 @@ pub mod selector;
 pub mod verb;
 
 use api_types::job::JobState;
-use api_types::job_request::VolumeUse;
+use api_types::job_request::{SecretUse, VolumeUse};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -202,6 +202,22 @@ pub fn volume(text: &str) -> Result<VolumeUse, String> {
         name: name.into(),
         read_only,
         sub_path: sub_path.into(),
+    })
+}
+
+/// `NAME` or `NAME=FILE`.
+pub fn secret(text: &str) -> Result<SecretUse, String> {
+    let (name, file) = text.split_once('=').unwrap_or((text, ""));
+    let plain = |word: &str| !word.is_empty() && !word.contains(['/', ' ']);
+    if !plain(name) || (text.contains('=') && !plain(file)) {
+        return Err(format!(
+            "`{text}` is not a secret: write NAME, or NAME=FILE for another name of the file in \
+             /run/secrets (goctl secret ls)"
+        ));
+    }
+    Ok(SecretUse {
+        name: name.into(),
+        file: file.into(),
     })
 }
 

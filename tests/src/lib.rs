@@ -12,6 +12,7 @@ pub mod netns;
 pub mod oracle;
 pub mod power;
 mod quotas;
+pub mod registry;
 pub mod scenario;
 pub mod sim;
 pub mod stream;

@@ -46,3 +46,6 @@ pub const REMOVE_LEVELS_MAX: usize = 32;
 pub const REMOVE_ROUNDS_MAX: usize = 10_000;
 /// Rounds of a removal that have moved nothing up and yet were not the last one. One is normal.
 pub const REMOVE_QUIET_ROUNDS_MAX: usize = 8;
+
+/// Bytes of the files of one pin that are in memory.
+pub const MEMORY_BYTES_MAX: u64 = 4 << 20;

@@ -15,6 +15,7 @@
 
 mod detached;
 mod directory;
+mod files;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -90,6 +91,25 @@ impl Pins {
             });
         }
         let tree = detached(what.as_fd(), what.told(), access)?;
+        self.attach(&tree, name)?;
+        Ok(self.path.join(name))
+    }
+
+    /// Pins a directory of files that are nowhere but in memory, and returns its path. Only its
+    /// owner may enter it and read them; nothing of it can be changed or executed. It is complete
+    /// before it has a name, and gone with the last mount of it.
+    ///
+    /// # Errors
+    /// [`BeneathError::PinName`], [`BeneathError::Pinned`]; [`BeneathError::System`] if the kernel
+    /// refuses.
+    pub fn pin_files(
+        &self,
+        name: &str,
+        files: &[(&str, &[u8])],
+        owner: (u32, u32),
+    ) -> Result<PathBuf, BeneathError> {
+        check(name)?;
+        let tree = files::in_memory(name, files, owner)?;
         self.attach(&tree, name)?;
         Ok(self.path.join(name))
     }

@@ -2,6 +2,7 @@
 //! processes of attempts that still ran, and empty control groups.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use model::ClusterId;
 
@@ -10,6 +11,7 @@ use crate::error::AgentError;
 use crate::files;
 use crate::identity::DataDir;
 use crate::peer::choice::{self, Owner};
+use crate::secrets::{Asking, Logins};
 
 /// Where the kernel shows control groups.
 const GROUPS: &str = "/sys/fs/cgroup";
@@ -21,7 +23,9 @@ pub(super) async fn remove(config: &Config) -> Result<(), AgentError> {
         return Ok(());
     }
     let owner = Owner::of(&dir.load()?, &dir)?;
-    let Some(runtime) = choice::runtime(config, &dir, owner).await? else {
+    // Nothing is fetched here.
+    let logins: Arc<dyn Logins> = Asking::new();
+    let Some(runtime) = choice::runtime(config, &dir, owner, &logins).await? else {
         return Ok(());
     };
     let failed = |error: crate::runtime::RuntimeError| AgentError::Runtime {

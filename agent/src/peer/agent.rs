@@ -16,6 +16,7 @@ use crate::identity::{DataDir, NodeFile};
 use crate::journal::{Journal, JournalError};
 use crate::lease::Lease;
 use crate::runner::{Options, Runner};
+use crate::secrets::{Asking, Logins};
 use crate::uplink::{Parts, SaveHeads, Uplink};
 use crate::volumes::Volumes;
 
@@ -32,7 +33,9 @@ pub(super) async fn start(
 ) -> Result<Arc<Uplink>, AgentError> {
     let (journal, found) = Journal::open(&dir.journal())?;
     let owner = choice::Owner::of(&file, dir)?;
-    let runtime = choice::resume(config, dir, owner, &found.attempts).await?;
+    let asking = Asking::new();
+    let logins: Arc<dyn Logins> = asking.clone();
+    let runtime = choice::resume(config, dir, owner, &found.attempts, &logins).await?;
     if runtime.is_none() && !found.attempts.is_empty() {
         let count = found.attempts.len();
         let why = format!("{count} attempts are on this node, but runtime.kind is `none`");
@@ -58,6 +61,7 @@ pub(super) async fn start(
         attempts: dir.attempts(),
         default_ids: (config.runtime.default_uid, config.runtime.default_gid),
         sample_every: Duration::from_millis(config.runtime.sample_ms.max(50)),
+        secrets: asking.clone(),
         volumes: Volumes::open(&dir.pins()).map_err(|error| AgentError::Runtime {
             why: error.to_string(),
         })?,
@@ -82,6 +86,7 @@ pub(super) async fn start(
         term,
         heads,
         save_heads,
+        asking,
         failed,
     }))
 }

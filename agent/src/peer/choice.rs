@@ -15,6 +15,7 @@ use crate::runtime::Runtime;
 use crate::runtime::docker::{DockerConfig, DockerRuntime};
 use crate::runtime::fake::FakeRuntime;
 use crate::runtime::process::{ProcessConfig, ProcessRuntime};
+use crate::secrets::Logins;
 
 /// How often an engine that has to come is looked for.
 const ENGINE_AGAIN: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ pub(crate) async fn resume(
     dir: &DataDir,
     owner: Owner,
     attempts: &[(Assignment, Standing)],
+    logins: &Arc<dyn Logins>,
 ) -> Result<Option<Arc<dyn Runtime>>, AgentError> {
     let in_containers = |(assignment, _): &(Assignment, _)| !assignment.spec.image.is_empty();
     match config.runtime.kind {
@@ -54,10 +56,10 @@ pub(crate) async fn resume(
         | RuntimeChoice::Docker
         | RuntimeChoice::Process
         | RuntimeChoice::Fake
-        | RuntimeChoice::None => return runtime(config, dir, owner).await,
+        | RuntimeChoice::None => return runtime(config, dir, owner, logins).await,
     }
     loop {
-        match docker(config, dir, owner).await {
+        match docker(config, dir, owner, logins).await {
             Ok(docker) => return Ok(Some(docker)),
             Err(error) => {
                 let count = attempts.len();
@@ -73,13 +75,14 @@ pub(crate) async fn runtime(
     config: &Config,
     dir: &DataDir,
     owner: Owner,
+    logins: &Arc<dyn Logins>,
 ) -> Result<Option<Arc<dyn Runtime>>, AgentError> {
     Ok(Some(match config.runtime.kind {
         RuntimeChoice::None => return Ok(None),
-        RuntimeChoice::Docker => docker(config, dir, owner).await?,
+        RuntimeChoice::Docker => docker(config, dir, owner, logins).await?,
         RuntimeChoice::Process => process(config, dir, owner)?,
         RuntimeChoice::Fake => fake(config, dir)?,
-        RuntimeChoice::Auto => match docker(config, dir, owner).await {
+        RuntimeChoice::Auto => match docker(config, dir, owner, logins).await {
             Ok(docker) => docker,
             Err(error) => {
                 tracing::warn!(%error, "no container engine: jobs run without images");
@@ -93,14 +96,16 @@ async fn docker(
     config: &Config,
     dir: &DataDir,
     owner: Owner,
+    logins: &Arc<dyn Logins>,
 ) -> Result<Arc<dyn Runtime>, AgentError> {
     let socket = config.runtime.docker_socket.clone();
     let mut options = DockerConfig::new(socket, owner.cluster, owner.node);
     options.default_ids = (config.runtime.default_uid, config.runtime.default_gid);
     options.network = config.runtime.docker_network.clone();
     options.pins = dir.pins();
+    options.guarded = dir.guarded();
     match DockerRuntime::connect(options).await {
-        Ok(docker) => Ok(Arc::new(docker)),
+        Ok(docker) => Ok(Arc::new(docker.with_logins(logins.clone()))),
         Err(error) => Err(AgentError::Runtime {
             why: error.to_string(),
         }),

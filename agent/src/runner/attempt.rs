@@ -15,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, tim
 use super::Shared;
 use super::book::{Taken, remain};
 use super::capture::Capture;
+use super::ready::{blocking, lay, pin};
 use crate::journal::{JournalError, Standing, StopWish};
 use crate::runtime::{Place, RuntimeError, Signal, Stage};
 use crate::step::{
@@ -49,6 +50,8 @@ pub(super) struct Run {
     held: Held,
     failures: u32,
     tries: Tries,
+    /// Its secrets lie ready.
+    laid: bool,
     /// A start was asked for, and perhaps it happened.
     start_asked: bool,
     usage: Usage,
@@ -82,6 +85,7 @@ impl Run {
             held,
             failures: 0,
             tries: Tries::default(),
+            laid: false,
             start_asked: false,
             usage: Usage::default(),
             capture: Capture::default(),
@@ -172,7 +176,6 @@ impl Run {
         let ids = self.shared.options.default_ids;
         let shared = self.shared.clone();
         let (place, assignment) = (self.place.clone(), self.assignment.clone());
-        let pinned = pin(shared.clone(), place.clone(), assignment.clone());
         let result = tokio::select! {
             result = async {
                 if let Some(why) = assignment.refusal() {
@@ -182,7 +185,10 @@ impl Run {
                     return shared.runtime.prepare(&assignment, &place).await;
                 }
                 files::make(&place, &assignment, ids)?;
-                shared.runtime.prepare(&pinned.await?, &place).await
+                let pinned = pin(shared.clone(), place.clone(), assignment.clone()).await?;
+                let pinned = lay(shared.clone(), place.clone(), pinned).await?;
+                self.laid = true;
+                shared.runtime.prepare(&pinned, &place).await
             } => result,
             // A wish to end makes a long pull pointless; what is half made is seen next time.
             _ = self.stops.changed() => return Ok(()),
@@ -191,14 +197,7 @@ impl Run {
     }
 
     async fn start(&mut self) -> Result<(), JournalError> {
-        if self.shared.runtime.needs_directory()
-            && let Err(error) = pin(
-                self.shared.clone(),
-                self.place.clone(),
-                self.assignment.clone(),
-            )
-            .await
-        {
+        if let Err(error) = self.make_ready().await {
             return self.after_try("pin the volumes", Err(error)).await;
         }
         let result = {
@@ -217,6 +216,20 @@ impl Run {
             Ok(started) => self.note_running(started).await,
             Err(error) => self.after_try("start", Err(error)).await,
         }
+    }
+
+    /// Volumes and secrets lie where the container was told that they would.
+    async fn make_ready(&mut self) -> Result<(), RuntimeError> {
+        if !self.shared.runtime.needs_directory() {
+            return Ok(());
+        }
+        let (shared, place) = (self.shared.clone(), self.place.clone());
+        let pinned = pin(shared.clone(), place.clone(), self.assignment.clone()).await?;
+        if !self.laid {
+            lay(shared, place, pinned).await?;
+            self.laid = true;
+        }
+        Ok(())
     }
 
     async fn after_try(
@@ -249,6 +262,15 @@ impl Run {
         });
         self.save().await?;
         self.shared.set_report(self.held, News::Running(started));
+        if !self.assignment.spec.secrets.is_empty() {
+            // The container has its own mount of them, and is never started again.
+            let (shared, place) = (self.shared.clone(), self.place.clone());
+            let away = blocking(move || {
+                shared.options.volumes.take_secrets_away(&place);
+                Ok(())
+            });
+            let _ = away.await;
+        }
         Ok(())
     }
 
@@ -435,33 +457,6 @@ impl Run {
         self.shared.book().remove(self.held.attempt);
         Ok(())
     }
-}
-
-/// Pins the volumes anew, each time: after a restart of the machine the pins are gone, and the
-/// container that was made with them is not.
-async fn pin(
-    shared: Arc<Shared>,
-    place: Place,
-    assignment: Arc<Assignment>,
-) -> Result<Assignment, RuntimeError> {
-    blocking(move || {
-        let ids = assignment.runs_as(shared.options.default_ids);
-        shared.options.volumes.pin(&place, &assignment, &ids)
-    })
-    .await
-}
-
-/// Waits for what blocks.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, RuntimeError> + Send + 'static,
-) -> Result<T, RuntimeError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|panicked| {
-        Err(RuntimeError::Engine {
-            call: "the job's directories",
-            why: panicked.to_string(),
-        })
-    })
 }
 
 fn retry_wait(failures: u32) -> Duration {

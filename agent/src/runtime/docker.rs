@@ -8,6 +8,7 @@
 mod container;
 mod engine;
 mod fate;
+mod guarded;
 mod image;
 mod life;
 mod local_log;
@@ -20,7 +21,7 @@ mod trial;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::assignment::Assignment;
@@ -30,6 +31,7 @@ use model::node::RuntimeKind;
 use model::{Bytes, ClusterId, MilliCpus, NodeId};
 
 use super::{Place, Runtime, RuntimeError, Seen, Signal};
+use crate::secrets::Logins;
 use engine::Engine;
 
 /// Where the job finds its directory, and where it starts.
@@ -50,6 +52,8 @@ pub struct DockerConfig {
     pub network: String,
     /// Where volumes are pinned; what lies elsewhere is made read-only by the engine if need be.
     pub pins: PathBuf,
+    /// Where it is written down which images were fetched with a login.
+    pub guarded: PathBuf,
     /// The most processes and threads of a job.
     pub processes_max: u32,
     /// The engine's own copy of an attempt's output may grow to this; what is written beyond
@@ -101,6 +105,7 @@ impl DockerConfig {
             default_ids: (65534, 65534),
             network: "bridge".into(),
             pins: PathBuf::from("/var/lib/godocker/pins"),
+            guarded: PathBuf::from("/var/lib/godocker/guarded-images"),
             processes_max: 4096,
             log_max: Bytes::mebi(1 << 20),
             pulls_at_once: 2,
@@ -136,6 +141,8 @@ pub struct DockerRuntime {
     engine: Engine,
     facts: Facts,
     pulls: image::Pulls,
+    guarded: guarded::Guarded,
+    logins: Option<Arc<dyn Logins>>,
     meter: meter::Meter,
     memory: Mutex<Memory>,
 }
@@ -159,12 +166,23 @@ impl DockerRuntime {
         let facts = engine.facts().await?;
         Ok(DockerRuntime {
             pulls: image::Pulls::new(config.pulls_at_once),
+            guarded: guarded::Guarded::new(config.guarded.clone()),
+            logins: None,
             meter: meter::Meter::new(container::cgroup_root(&config, &facts)),
             memory: Mutex::default(),
             config,
             engine,
             facts,
         })
+    }
+
+    /// Fetches images with the logins that this knows of.
+    #[must_use]
+    pub fn with_logins(self, logins: Arc<dyn Logins>) -> DockerRuntime {
+        DockerRuntime {
+            logins: Some(logins),
+            ..self
+        }
     }
 
     /// What the engine said of itself when it was reached.

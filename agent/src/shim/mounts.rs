@@ -15,6 +15,7 @@ use nix::mount::{MsFlags, mount};
 
 use super::init::context;
 use crate::runtime::process::records::Order;
+use crate::volumes::SECRETS_DIR;
 
 /// No text for a mount call.
 const NONE: Option<&str> = None;
@@ -93,6 +94,9 @@ fn bind(source: &File, target: &Path, writable: bool) -> io::Result<()> {
     mount(Some(source.as_str()), target, NONE, flags, NONE).map_err(failed)?;
     let mut flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NOSUID;
     flags |= MsFlags::MS_NODEV;
+    if target == Path::new(SECRETS_DIR) {
+        flags |= MsFlags::MS_NOEXEC;
+    }
     if !writable {
         flags |= MsFlags::MS_RDONLY;
     }

@@ -42,7 +42,7 @@ async fn try_answer(uplink: &Uplink, mut stream: Stream) -> Result<(), NetError>
             let usage = uplink.runner.usage(attempt).await;
             stream.sender.send(&UsageAnswer(usage)).await?;
         }
-        Some(Opening::Session(_)) | None => {}
+        Some(Opening::Session(_) | Opening::Secrets(_)) | None => {}
     }
     stream.sender.finish()
 }

@@ -61,6 +61,7 @@ pub(super) async fn run(uplink: &Arc<Uplink>, node: NodeId, addr: &str) -> Resul
         }))
         .await?;
     tracing::debug!(head = %node, addr, "session open");
+    let _can_be_asked = uplink.asking.enter(node, connection.clone());
     let session = Session {
         uplink,
         sender,
@@ -180,7 +181,11 @@ impl Session<'_> {
                 let assignments = older.into_iter().map(Into::into).collect();
                 self.take(assignments).await?;
             }
-            Order::Run(assignments) => self.take(assignments).await?,
+            Order::Run(older) => {
+                let assignments = older.into_iter().map(Into::into).collect();
+                self.take(assignments).await?;
+            }
+            Order::Start(assignments) => self.take(assignments).await?,
             Order::Stop(stops) => runner.stop(&stops),
             Order::NotedRunning(held) => runner.noted_running(&held),
             Order::Forget(held) => runner.forget(&held),

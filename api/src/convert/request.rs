@@ -8,7 +8,7 @@ use api_types::problem::FieldProblem;
 use model::limits::{self, NAME_BYTES_MAX};
 use model::policy::Network;
 use model::project::DEFAULT;
-use model::spec::{JobSpec, OnLost, Program, PullPolicy, VolumeUse};
+use model::spec::{JobSpec, OnLost, Program, PullPolicy, SecretUse, VolumeUse};
 use model::{Bytes, MilliCpus, Millis, Resources};
 
 /// What the log shall keep, or everything that is wrong with the request. Fields are named with
@@ -55,6 +55,7 @@ pub(crate) fn spec(request: JobRequest, prefix: &str) -> Result<JobSpec, Vec<Fie
         network: request.network.map(asked_network),
         root: request.root,
         output_max: request.output_max_bytes.map(Bytes),
+        secrets: request.secrets.into_iter().map(secret).collect(),
     };
     let wrong = spec.validate();
     problems.extend(
@@ -126,6 +127,12 @@ fn too_many(request: &JobRequest, prefix: &str) -> Vec<FieldProblem> {
             limits::JOB_VOLUMES_MAX,
             "ask for fewer volumes",
         ),
+        (
+            "secrets",
+            request.secrets.len(),
+            limits::JOB_SECRETS_MAX,
+            "ask for fewer secrets",
+        ),
     ];
     let over = lists.into_iter().filter(|(_, count, most, _)| count > most);
     let told = over.map(|(field, count, most, remedy)| {
@@ -181,6 +188,14 @@ pub(crate) fn request(spec: &JobSpec) -> JobRequest {
         network: spec.network.map(network),
         root: spec.root,
         output_max_bytes: spec.output_max.map(|most| most.0),
+        secrets: spec
+            .secrets
+            .iter()
+            .map(|secret| asked::SecretUse {
+                name: secret.name.clone(),
+                file: secret.file.clone(),
+            })
+            .collect(),
     }
 }
 
@@ -254,6 +269,15 @@ fn volume(volume: asked::VolumeUse) -> VolumeUse {
         name: volume.name,
         read_only: volume.read_only,
         sub_path: volume.sub_path,
+    }
+}
+
+/// Whose it is, is decided when the job is admitted.
+fn secret(secret: asked::SecretUse) -> SecretUse {
+    SecretUse {
+        name: secret.name,
+        file: secret.file,
+        owner: None,
     }
 }
 

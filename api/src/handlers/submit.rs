@@ -127,7 +127,7 @@ async fn submit(
     prefix: fn(usize) -> String,
 ) -> Result<Made, Refused> {
     check_sizes(&specs, prefix)?;
-    let volumes = volume_fields(&specs, prefix);
+    let named = named_fields(&specs, prefix);
     let command = SubmitJobs {
         by: caller.name().clone(),
         key,
@@ -143,7 +143,7 @@ async fn submit(
             count,
             replayed,
         }),
-        Reply::Rejected(why) => Err(rejected(why, &volumes)),
+        Reply::Rejected(why) => Err(rejected(why, &named)),
         Reply::Done
         | Reply::Cancelled(_)
         | Reply::Planned { .. }
@@ -175,25 +175,35 @@ fn check_sizes(specs: &[JobSpec], prefix: fn(usize) -> String) -> Result<(), Ref
     Ok(())
 }
 
-/// Every field that asks for a volume, with the name that a rejection gives it.
-fn volume_fields(specs: &[JobSpec], prefix: fn(usize) -> String) -> Vec<(String, String)> {
+/// Every field that asks for a volume or secret, with the name that a rejection gives it.
+fn named_fields(specs: &[JobSpec], prefix: fn(usize) -> String) -> Vec<(String, String)> {
     let jobs = specs.iter().enumerate();
     let fields = jobs.flat_map(|(at, spec)| {
         let volumes = spec.volumes.iter().enumerate();
-        volumes.map(move |(number, volume)| {
+        let volumes = volumes.map(move |(number, volume)| {
             let field = format!("{}volumes[{number}].name", prefix(at));
             (format!("volume {}", volume.name), field)
-        })
+        });
+        let secrets = spec.secrets.iter().enumerate();
+        let secrets = secrets.map(move |(number, secret)| {
+            let field = format!("{}secrets[{number}].name", prefix(at));
+            (format!("secret {}", secret.name), field)
+        });
+        volumes.chain(secrets)
     });
     fields.collect()
 }
 
-fn rejected(why: Rejection, volumes: &[(String, String)]) -> Refused {
+fn rejected(why: Rejection, named: &[(String, String)]) -> Refused {
     match why {
-        Rejection::NotFound { what } => match volumes.iter().find(|(name, _)| *name == what) {
+        Rejection::NotFound { what } => match named.iter().find(|(name, _)| *name == what) {
             Some((_, field)) => {
                 let message = format!("there is no {what}");
-                let remedy = "see GET /api/v1/volumes (`goctl volumes`), or ask an administrator";
+                let remedy = if what.starts_with("secret ") {
+                    "see GET /api/v1/secrets (`goctl secret ls`); `goctl secret set` makes one"
+                } else {
+                    "see GET /api/v1/volumes (`goctl volumes`), or ask an administrator"
+                };
                 Refused::invalid(field.clone(), message, remedy)
             }
             None => match what.split_once(' ') {

@@ -22,7 +22,7 @@ enum Who {
 use Who::{Admins, Operators, Strangers, Users};
 
 /// Alice has a pending job 1 and an ended job 2, bob the pending jobs 3 and 4.
-const ROWS: [Row; 68] = [
+const ROWS: [Row; 72] = [
     ("GET", "/cluster", "/cluster", "", Strangers),
     ("GET", "/healthz", "/healthz", "", Strangers),
     ("GET", "/readyz", "/readyz", "", Strangers),
@@ -185,6 +185,28 @@ const ROWS: [Row; 68] = [
     ),
     ("GET", "/keys", "/keys", "", Users),
     ("POST", "/keys", "/keys", KEY, Users),
+    ("GET", "/secrets", "/secrets", "", Users),
+    (
+        "PUT",
+        "/secrets/{name}",
+        "/secrets/db",
+        r#"{"value":"hunter2"}"#,
+        Users,
+    ),
+    (
+        "PUT",
+        "/projects/{name}/secrets/{secret}",
+        "/projects/secret/secrets/db",
+        r#"{"value":"hunter2"}"#,
+        Admins,
+    ),
+    (
+        "DELETE",
+        "/projects/{name}/secrets/{secret}",
+        "/projects/secret/secrets/db",
+        "",
+        Admins,
+    ),
     ("GET", "/audit", "/audit", "", Admins),
     ("GET", "/usage", "/usage?by=project", "", Users),
     ("GET", "/usage", "/usage?user=bob", "", Operators),
@@ -218,7 +240,8 @@ const SETTINGS: &str = concat!(
 );
 
 /// What cannot be asked twice, and is tested where it belongs.
-const ONCE: [(&str, &str); 6] = [
+const ONCE: [(&str, &str); 7] = [
+    ("DELETE", "/secrets/{name}"),
     ("POST", "/logout"),
     ("DELETE", "/tokens/{id}"),
     ("POST", "/tokens/{id}/rotate"),
@@ -273,7 +296,10 @@ async fn each_operation_is_open_to_whom_it_says_and_to_nobody_else() {
             // A refused cancel, and who manages a project, is decided by the log.
             let proposed = bench.log.proposals() - before;
             assert!(
-                may || proposed == 0 || path.ends_with("/cancel") || path.contains("/members/"),
+                may || proposed == 0
+                    || path.ends_with("/cancel")
+                    || path.contains("/members/")
+                    || path.contains("/secrets/"),
                 "{method} {path}"
             );
         }

@@ -74,6 +74,9 @@ pub struct JobRequest {
     /// administrators have set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_max_bytes: Option<u64>,
+    /// Secrets that it finds as files below `/run/secrets`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretUse>,
 }
 
 /// What a container sees of the network.
@@ -130,6 +133,17 @@ pub struct VolumeUse {
     /// A directory below the volume's, relative. Left out: the volume itself.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sub_path: String,
+}
+
+/// A secret that a job asks for.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretUse {
+    /// Its name: of one of the owner's own, or else of the job's project.
+    pub name: String,
+    /// The name of the file. Left out: the secret's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
 }
 
 /// Body of `POST /jobs:batch`: all are admitted, or none.

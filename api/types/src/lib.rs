@@ -26,6 +26,7 @@ pub mod audit;
 pub mod cluster;
 pub mod directory;
 pub mod join_token;
+pub mod secret;
 pub mod settings;
 pub mod volume;
 

@@ -108,6 +108,53 @@ pub enum KeyAction {
     },
 }
 
+/// `goctl secret …`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "A job asks for a secret by its name: goctl submit --secret NAME, or \
+    #GO --secret NAME. It finds the value in the file /run/secrets/NAME. A value is never shown \
+    again, not even to you."
+)]
+pub struct Secret {
+    /// What to do [default: list]
+    #[command(subcommand)]
+    pub action: Option<SecretAction>,
+}
+
+/// What to do with secrets.
+#[derive(Subcommand, Debug)]
+pub enum SecretAction {
+    /// List yours, and those of your projects: names and times
+    #[command(visible_alias = "ls")]
+    List,
+    /// Keep one, or give it another value; you are asked for it, unless it comes from a file
+    Set {
+        /// Its name
+        name: String,
+        /// File with the value, byte for byte; - is standard input
+        #[arg(short, long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// It is this project's, for its members' jobs in it
+        #[arg(long, value_name = "NAME")]
+        project: Option<String>,
+        /// It is the password for this registry: docker.io, registry.lab:5000
+        #[arg(long, value_name = "HOST", requires = "login")]
+        registry: Option<String>,
+        /// Your name at the registry
+        #[arg(long, value_name = "NAME", requires = "registry")]
+        login: Option<String>,
+    },
+    /// Forget one
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Its name
+        name: String,
+        /// It is this project's
+        #[arg(long, value_name = "NAME")]
+        project: Option<String>,
+    },
+}
+
 /// `goctl can-i …`.
 #[derive(Args, Debug)]
 #[command(override_usage = "goctl can-i VERB\n       goctl can-i METHOD PATH")]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use api_types::job_request::{Network, OnLost, PullPolicy, VolumeUse};
+use api_types::job_request::{Network, OnLost, PullPolicy, SecretUse, VolumeUse};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser};
 
@@ -124,6 +124,9 @@ pub struct JobOptions {
     /// The job is stopped when it has written so much output: 100M
     #[arg(long, value_name = "SIZE", value_parser = parse::bytes)]
     pub output_max: Option<u64>,
+    /// Secret to find as a file in /run/secrets (goctl secret). May be repeated
+    #[arg(long, value_name = "NAME[=FILE]", value_parser = parse::secret)]
+    pub secret: Vec<SecretUse>,
 }
 
 /// One `#GO` line.
@@ -160,6 +163,7 @@ impl JobOptions {
             root: self.root || below.root,
             entrypoint: self.entrypoint.or(below.entrypoint),
             output_max: self.output_max.or(below.output_max),
+            secret: both(below.secret, self.secret),
         }
     }
 }

@@ -51,11 +51,13 @@ pub enum Table {
     Directory,
     /// Public keys by user and fingerprint.
     SshKey,
+    /// Sealed secrets by owner and name.
+    Secret,
 }
 
 impl Table {
     /// Every table, in the order in which they are loaded: a job needs its spec.
-    pub const ALL: [Table; 16] = [
+    pub const ALL: [Table; 17] = [
         Table::Meta,
         Table::Policy,
         Table::User,
@@ -72,6 +74,7 @@ impl Table {
         Table::Spent,
         Table::Directory,
         Table::SshKey,
+        Table::Secret,
     ];
 
     /// The table's name on disk.
@@ -93,6 +96,7 @@ impl Table {
             Table::Spent => "spent",
             Table::Directory => "directory",
             Table::SshKey => "ssh_key",
+            Table::Secret => "secret",
         }
     }
 }
@@ -132,6 +136,8 @@ pub enum RecordKey {
     Directory(String),
     /// See [`Table::SshKey`].
     SshKey(UserName, String),
+    /// See [`Table::Secret`].
+    Secret(Holder, String),
 }
 
 /// What one command changed.

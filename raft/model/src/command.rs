@@ -4,6 +4,7 @@
 //! [`Rejection`], never with a panic, whoever proposed it.
 
 mod answer;
+mod secret;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -11,6 +12,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 pub use answer::{CancelResult, Refusal, Rejection, Reply};
+pub use secret::RemoveSecret;
 
 use crate::account::{Directory, Role, SshKey, Token, TokenId, UnixIds, UserName};
 use crate::assignment::Report;
@@ -19,6 +21,7 @@ use crate::node::{HeadIntent, NodeFacts, NodeHealth, NodeRole};
 use crate::policy::{EarlierLeases, Rules, Timings, Volume};
 use crate::project::{Project, Queue};
 use crate::quota::{Holder, Quota};
+use crate::secret::Secret;
 use crate::spec::JobSpec;
 use crate::unit::{Millis, Timestamp};
 
@@ -105,6 +108,10 @@ pub enum Command {
     Audited(Audited),
     /// Note what was refused at the door.
     NoteRefusals(Vec<Refused>),
+    /// Make a secret, or give it another value.
+    PutSecret(Secret),
+    /// Forget a secret.
+    RemoveSecret(RemoveSecret),
 }
 
 impl Command {
@@ -151,7 +158,9 @@ impl Command {
             | Command::PutSshKey(_)
             | Command::RemoveSshKey(_)
             | Command::RotateToken(_)
-            | Command::NoteRefusals(_) => false,
+            | Command::NoteRefusals(_)
+            | Command::PutSecret(_)
+            | Command::RemoveSecret(_) => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How records look on disk: one version byte, then postcard.
 //!
 //! Dated list of versions. A reader knows every version ever written; a writer writes the last.
+//! - 3 (2026-11-26): jobs ask for secrets. A new table and two commands.
 //! - 2 (2026-11-26): jobs have project, queue, entry point, network, root and a bound on output;
 //!   volumes have sub-paths and say who may use them; accounts have groups, home, mail, source and
 //!   quota; tokens have scopes; the policy has rules; accounting lines have project, queue, name,
@@ -9,6 +10,7 @@
 //!   the outcome `not_begun`, which no older record has.
 
 pub mod v1;
+pub mod v2;
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -26,7 +28,7 @@ use crate::spec::JobSpec;
 use crate::state::State;
 
 /// The version that is written.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// A record that cannot be read. Never skipped: whoever meets one refuses to go on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,11 +77,19 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 
 /// Something that is kept: it knows how older releases wrote it.
 pub trait Kept: Serialize + DeserializeOwned {
-    /// Reads what version 1 wrote; by default that is what is written today.
+    /// Reads what version 1 wrote; by default that is what version 2 wrote.
     ///
     /// # Errors
     /// [`FormatError::Malformed`].
     fn read_v1(bytes: &[u8]) -> Result<Self, FormatError> {
+        Self::read_v2(bytes)
+    }
+
+    /// Reads what version 2 wrote; by default that is what is written today.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    fn read_v2(bytes: &[u8]) -> Result<Self, FormatError> {
         read(bytes)
     }
 }
@@ -92,6 +102,7 @@ pub fn decode<T: Kept>(bytes: &[u8]) -> Result<T, FormatError> {
     let (version, rest) = bytes.split_first().ok_or(FormatError::Empty)?;
     match *version {
         1 => T::read_v1(rest),
+        2 => T::read_v2(rest),
         VERSION => read(rest),
         unknown => Err(FormatError::UnknownVersion(unknown)),
     }
@@ -125,6 +136,7 @@ impl RecordKey {
             RecordKey::Spent(_) => Table::Spent,
             RecordKey::Directory(_) => Table::Directory,
             RecordKey::SshKey(_, _) => Table::SshKey,
+            RecordKey::Secret(_, _) => Table::Secret,
         }
     }
 
@@ -138,8 +150,13 @@ impl RecordKey {
             | RecordKey::Project(name)
             | RecordKey::Queue(name)
             | RecordKey::Directory(name) => name.as_bytes().to_vec(),
-            RecordKey::Spent(Holder::User(name)) => lettered(b'u', &name.0),
-            RecordKey::Spent(Holder::Project(name)) => lettered(b'p', name),
+            RecordKey::Spent(holder) => held(holder),
+            RecordKey::Secret(owner, name) => {
+                let mut bytes = held(owner);
+                bytes.push(0);
+                bytes.extend_from_slice(name.as_bytes());
+                bytes
+            }
             RecordKey::Node(id) | RecordKey::Trouble(id) => id.0.to_be_bytes().to_vec(),
             RecordKey::Spec(id) | RecordKey::Job(id) => id.0.to_be_bytes().to_vec(),
             RecordKey::SubmitKey(user, key) | RecordKey::SshKey(user, key) => {
@@ -181,11 +198,11 @@ impl RecordKey {
             Table::Project => RecordKey::Project(text()?),
             Table::Queue => RecordKey::Queue(text()?),
             Table::Directory => RecordKey::Directory(text()?),
-            Table::Spent => RecordKey::Spent(match text()?.split_at_checked(1) {
-                Some(("u", name)) => Holder::User(name.into()),
-                Some(("p", name)) => Holder::Project(name.into()),
-                Some(_) | None => return Err(bad()),
-            }),
+            Table::Spent => RecordKey::Spent(holder(&text()?).ok_or_else(bad)?),
+            Table::Secret => {
+                let (owner, name) = pair()?;
+                RecordKey::Secret(holder(&owner.0).ok_or_else(bad)?, name)
+            }
         })
     }
 }
@@ -216,6 +233,7 @@ impl State {
                 let key = (user.clone(), key.clone());
                 self.ssh_keys.get(&key).map(encode)
             }
+            RecordKey::Secret(owner, name) => self.secret(owner, name).map(encode),
         }
     }
 
@@ -250,6 +268,9 @@ impl State {
             RecordKey::Spent(holder) => self.spent.insert_mut(holder, decode(bytes)?),
             RecordKey::Directory(name) => self.directories.insert_mut(name, decode(bytes)?),
             RecordKey::SshKey(user, key) => self.ssh_keys.insert_mut((user, key), decode(bytes)?),
+            RecordKey::Secret(owner, name) => {
+                self.secrets.insert_mut((owner, name), decode(bytes)?);
+            }
         }
         Ok(())
     }
@@ -273,6 +294,8 @@ impl State {
         let directories = self.directories.keys().cloned().map(RecordKey::Directory);
         let ssh = self.ssh_keys.keys().cloned();
         let ssh = ssh.map(|(user, key)| RecordKey::SshKey(user, key));
+        let secrets = self.secrets.keys().cloned();
+        let secrets = secrets.map(|(owner, name)| RecordKey::Secret(owner, name));
         let first = meta.chain(users).chain(tokens).chain(joins);
         first
             .chain(volumes)
@@ -286,6 +309,24 @@ impl State {
             .chain(spent)
             .chain(directories)
             .chain(ssh)
+            .chain(secrets)
+    }
+}
+
+/// A holder's bytes inside a key: a letter for the kind, and the name.
+fn held(holder: &Holder) -> Vec<u8> {
+    match holder {
+        Holder::User(name) => lettered(b'u', &name.0),
+        Holder::Project(name) => lettered(b'p', name),
+    }
+}
+
+/// What [`held`] wrote.
+fn holder(text: &str) -> Option<Holder> {
+    match text.split_at_checked(1)? {
+        ("u", name) => Some(Holder::User(name.into())),
+        ("p", name) => Some(Holder::Project(name.into())),
+        _ => None,
     }
 }
 

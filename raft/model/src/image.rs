@@ -33,6 +33,13 @@ pub fn whole(reference: &str) -> String {
     }
 }
 
+/// The registry that an image is fetched from.
+pub fn registry(reference: &str) -> String {
+    let whole = whole(reference);
+    let registry = whole.split('/').next();
+    registry.unwrap_or(REGISTRY).into()
+}
+
 /// As Docker tells a registry from the first part of a path.
 fn is_registry(first: &str) -> bool {
     first.contains('.') || first.contains(':') || first == "localhost"

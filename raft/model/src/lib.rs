@@ -29,6 +29,7 @@ pub mod project;
 pub mod query;
 pub mod quota;
 pub mod resource;
+pub mod secret;
 pub mod spec;
 pub mod state;
 pub mod unit;

@@ -100,6 +100,16 @@ pub const PATH_BYTES_MAX: usize = 4_096;
 pub const SSH_KEYS_PER_USER_MAX: usize = 100;
 /// Bytes of a public key.
 pub const SSH_KEY_BYTES_MAX: usize = 16 << 10;
+/// Secrets in the whole cluster.
+pub const SECRETS_MAX: usize = 100_000;
+/// Secrets of one user or project.
+pub const SECRETS_PER_OWNER_MAX: usize = 100;
+/// Bytes of a secret.
+pub const SECRET_BYTES_MAX: usize = 64 << 10;
+/// Bytes that sealing adds to a secret, at most.
+pub const SEALED_MORE_MAX: usize = 64;
+/// Secrets that a job may ask for.
+pub const JOB_SECRETS_MAX: usize = 32;
 /// Refusals in one note of the audit log.
 pub const REFUSALS_MAX: usize = 1_000;
 /// The least and the most output that a job may be bounded to.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::policy::Network;
+use crate::quota::Holder;
 use crate::resource::Resources;
 use crate::unit::{Bytes, Millis};
 
@@ -49,6 +50,8 @@ pub struct JobSpec {
     pub root: bool,
     /// The attempt is stopped when it has written so much to its two outputs together.
     pub output_max: Option<Bytes>,
+    /// Secrets that it gets as files.
+    pub secrets: Vec<SecretUse>,
 }
 
 /// The program of a job: a script with its own interpreter line, or an argument vector.
@@ -107,6 +110,27 @@ pub struct VolumeUse {
     pub sub_path: String,
 }
 
+/// A secret that the job asks for.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SecretUse {
+    /// Its name.
+    pub name: String,
+    /// The name of the file that it becomes; empty: the secret's.
+    pub file: String,
+    /// Whose it is; set when the job is admitted.
+    pub owner: Option<Holder>,
+}
+
+impl SecretUse {
+    /// The name of the file that it becomes.
+    pub fn file_name(&self) -> &str {
+        match self.file.as_str() {
+            "" => &self.name,
+            file => file,
+        }
+    }
+}
+
 /// One thing wrong with a description: which field, what is wrong, what to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
@@ -135,6 +159,7 @@ impl JobSpec {
         self.validate_env(&mut found);
         self.validate_amounts(&mut found);
         self.validate_place(&mut found);
+        self.validate_secrets(&mut found);
         found
     }
 
@@ -258,6 +283,27 @@ impl JobSpec {
         if self.root && self.image.is_empty() {
             let message = String::from("there is no container to be root in");
             found.push(problem("root", message, "name an image, or leave it out"));
+        }
+    }
+
+    fn validate_secrets(&self, found: &mut Vec<Problem>) {
+        if self.secrets.len() > limits::JOB_SECRETS_MAX {
+            let (count, most) = (self.secrets.len(), limits::JOB_SECRETS_MAX);
+            let message = format!("{count} secrets, at most {most}");
+            found.push(problem("secrets", message, "ask for fewer secrets"));
+        }
+        for (at, secret) in self.secrets.iter().enumerate() {
+            let file = secret.file_name();
+            let mut before = self.secrets[..at].iter();
+            let twice = before.any(|other| other.file_name() == file);
+            if twice || !is_plain_name(&secret.name) || !is_plain_name(file) {
+                let message = format!("`{}` is no name, or a file of it is there", clip(file));
+                found.push(problem(
+                    &format!("secrets[{at}]"),
+                    message,
+                    "name a secret of yours, and a file of letters, digits, `.`, `_`, `-`",
+                ));
+            }
         }
     }
 

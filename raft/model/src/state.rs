@@ -20,6 +20,7 @@ use crate::policy::{Policy, Volume};
 use crate::project::{DEFAULT, Project, Queue};
 use crate::quota::{Claim, Holder, Spent};
 use crate::resource::Resources;
+use crate::secret::Secret;
 use crate::spec::JobSpec;
 use crate::unit::Timestamp;
 
@@ -43,6 +44,7 @@ pub struct State {
     pub(crate) spent: Map<Holder, Spent>,
     pub(crate) directories: Map<String, Directory>,
     pub(crate) ssh_keys: Map<(UserName, String), SshKey>,
+    pub(crate) secrets: Map<(Holder, String), Secret>,
     /// Specs that were loaded before their jobs; empty once loading is over.
     pub(crate) loaded_specs: Map<JobId, Arc<JobSpec>>,
 

@@ -4,12 +4,16 @@
 //! Each stream begins with one [`Opening`] that says what it is for. Only a head that leads gives
 //! orders; the others answer heartbeats so that agents know them.
 
+mod secret;
+
 use model::assignment::{Assignment, Held, Report, Stop};
-use model::format::v1;
+use model::format::{v1, v2};
 use model::job::Usage;
 use model::node::NodeFacts;
 use model::{AttemptId, ClusterId, NodeId};
 use serde::{Deserialize, Serialize};
+
+pub use secret::{Login, Plain, SecretAnswer, SecretCall, SecretFile, SecretWant};
 
 /// The first frame of every stream on the agent channel.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -20,6 +24,8 @@ pub enum Opening {
     Output(OutputCall),
     /// Head to agent: what does an attempt use now; one [`UsageAnswer`] follows.
     Usage(AttemptId),
+    /// Agent to head, beside its session: the secrets of an attempt; one [`SecretAnswer`] follows.
+    Secrets(SecretCall),
 }
 
 /// What an agent says of itself when it opens a session.
@@ -66,7 +72,7 @@ pub enum ToAgent {
 /// What a leader wants of an agent. Repeating one changes nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Order {
-    /// Run these; each is complete. What heads of version 1 say; see [`Order::Run`].
+    /// Run these; each is complete. What heads of version 1 say; see [`Order::Start`].
     Assign(Vec<v1::Assignment>),
     /// End these.
     Stop(Vec<Stop>),
@@ -74,8 +80,11 @@ pub enum Order {
     NotedRunning(Vec<Held>),
     /// These attempts are over in the log: forget them, once nothing of them runs.
     Forget(Vec<Held>),
-    /// Run these; each is complete.
-    Run(Vec<Assignment>),
+    /// Run these; each is complete. What heads of version 2 say; see [`Order::Start`].
+    Run(Vec<v2::Assignment>),
+    /// Run these; each is complete but for its secrets, which the agent asks for when it prepares
+    /// the attempt ([`Opening::Secrets`]).
+    Start(Vec<Assignment>),
 }
 
 /// The answer to a heartbeat.

@@ -9,7 +9,7 @@
 //! | message | channel | speaker |
 //! |---|---|---|
 //! | [`JoinCall`] | join | a machine without a certificate |
-//! | [`Opening::Session`], [`ToHead`] | agent | a node that has called a head |
+//! | [`Opening::Session`], [`Opening::Secrets`], [`ToHead`] | agent | a node that has called a head |
 //! | other [`Opening`]s, [`ToAgent`] | agent | the head that was called |
 //! | what heads ask of each other about the log (`raft`) | Raft | a head |
 
@@ -64,7 +64,7 @@ impl Permitted for Opening {
 
     fn speaker(&self) -> Speaker {
         match self {
-            Opening::Session(_) => Speaker::Agent,
+            Opening::Session(_) | Opening::Secrets(_) => Speaker::Agent,
             Opening::Output(_) | Opening::Usage(_) => Speaker::Head,
         }
     }

@@ -17,18 +17,20 @@ use std::path::PathBuf;
 use book::{Samples, variants};
 use frame::form;
 use model::assignment::News;
-use model::format::v1;
+use model::format::{v1, v2};
 use model::{ClusterId, NodeId};
 use net::codec::VERSION;
 use net::message::{
-    Alive, HeadAddr, Hello, JoinAnswer, JoinCall, Lead, Opening, Order, OutputAnswer, OutputCall,
-    OutputStart, OutputStream, ToAgent, ToHead, UsageAnswer, Welcome,
+    Alive, HeadAddr, Hello, JoinAnswer, JoinCall, Lead, Login, Opening, Order, OutputAnswer,
+    OutputCall, OutputStart, OutputStream, Plain, SecretAnswer, SecretCall, SecretFile, SecretWant,
+    ToAgent, ToHead, UsageAnswer, Welcome,
 };
 
 #[test]
 fn golden_messages_are_written_as_ever() {
     let mut samples = Samples::default();
     openings(&mut samples);
+    secrets(&mut samples);
     sessions(&mut samples);
     joining(&mut samples);
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden");
@@ -56,9 +58,13 @@ fn openings(samples: &mut Samples) {
         Opening::Session(hello),
         Opening::Output(call(OutputStream::Stderr, starts[0])),
         Opening::Usage(parts::attempt_id()),
+        Opening::Secrets(SecretCall {
+            held: parts::held(),
+            want: SecretWant::Login,
+        }),
     ];
     samples.all(
-        variants!(Opening: Session, Output, Usage),
+        variants!(Opening: Session, Output, Usage, Secrets),
         &openings,
         &form(),
     );
@@ -69,6 +75,29 @@ fn openings(samples: &mut Samples) {
     samples.all(variants!(OutputAnswer: Found, Missing), &answers, &form());
     samples.put("usage", &UsageAnswer(Some(parts::usage())), &form());
     samples.put("usage.none", &UsageAnswer(None), &form());
+}
+
+fn secrets(samples: &mut Samples) {
+    let wants = [SecretWant::Files, SecretWant::Login];
+    samples.all(variants!(SecretWant: Files, Login), &wants, &form());
+    let file = SecretFile {
+        name: "password".into(),
+        value: Plain(b"hunter2".to_vec()),
+    };
+    let login = Login {
+        host: "registry.lab:5000".into(),
+        login: "alice".into(),
+        password: Plain(b"hunter3".to_vec()),
+        mark: "user alice/lab 7".into(),
+    };
+    let answers = [
+        SecretAnswer::Files(vec![file]),
+        SecretAnswer::Login(Some(login)),
+        SecretAnswer::Refused("there is no secret db".into()),
+        SecretAnswer::NotHere,
+    ];
+    let all = variants!(SecretAnswer: Files, Login, Refused, NotHere);
+    samples.all(all, &answers, &form());
 }
 
 fn sessions(samples: &mut Samples) {
@@ -94,9 +123,10 @@ fn sessions(samples: &mut Samples) {
         Order::Stop(vec![parts::stop()]),
         Order::NotedRunning(vec![parts::held()]),
         Order::Forget(vec![parts::held()]),
-        Order::Run(vec![parts::assignment()]),
+        Order::Run(vec![of_version_2()]),
+        Order::Start(vec![parts::assignment()]),
     ];
-    let all = variants!(Order: Assign, Stop, NotedRunning, Forget, Run);
+    let all = variants!(Order: Assign, Stop, NotedRunning, Forget, Run, Start);
     samples.all(all, &orders, &form());
     let alive = Alive {
         number: 300,
@@ -122,6 +152,18 @@ fn of_version_1() -> v1::Assignment {
         "7472792f6277613a3101001323212f62696e2f73680a62776120222431220a01017801044c414e470143",
         "dc0b808080200180dddb01904e01010767656e6f6d657301010c2f7372762f67656e6f6d65730d2f6461",
         "74612f67656e6f6d65730101",
+    );
+    postcard::from_bytes(&book::unhex(digits)).unwrap()
+}
+
+/// What a head of version 2 says; nobody writes it any more.
+fn of_version_2() -> v2::Assignment {
+    let digits = concat!(
+        "ac0200029c0305616c69636501e907ea0701eb0705616c69676e020667656e6f6d6504323032360e7265",
+        "6769737472792f6277613a3101001323212f62696e2f73680a62776120222431220a01017801044c414e",
+        "470143dc0b808080200180dddb01904e01010767656e6f6d6573010468673338036c6162056e69676874",
+        "0101092f62696e2f74696d65010101018080c004010c2f7372762f67656e6f6d657304686733380d2f64",
+        "6174612f67656e6f6d65730101",
     );
     postcard::from_bytes(&book::unhex(digits)).unwrap()
 }

@@ -8,11 +8,13 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, SystemTime};
 
 use fixture::{Cluster, listening, raw, soon};
+use model::assignment::Held;
 use model::node::{NodeFacts, RuntimeKind};
-use model::{JobId, NodeId};
+use model::{Fence, JobId, NodeId};
 use net::codec;
 use net::message::{
-    Alive, Hello, JoinCall, Opening, Order, OutputCall, OutputStart, OutputStream, ToAgent, ToHead,
+    Alive, Hello, JoinCall, Opening, Order, OutputCall, OutputStart, OutputStream, SecretCall,
+    SecretWant, ToAgent, ToHead,
 };
 use net::permit::{Permitted, Speaker};
 use net::{Channel, Endpoint, FrameReceiver, Identity, NetError};
@@ -48,6 +50,13 @@ impl Word {
             start: OutputStart::Offset(0),
             follow: false,
         };
+        let secrets = SecretCall {
+            held: Held {
+                attempt,
+                fence: Fence(1),
+            },
+            want: SecretWant::Files,
+        };
         let join = JoinCall {
             token: "t".into(),
             secret: "s".into(),
@@ -71,6 +80,7 @@ impl Word {
             Word::Opening(Opening::Session(Hello { facts: facts() })),
             Word::Opening(Opening::Output(output)),
             Word::Opening(Opening::Usage(attempt)),
+            Word::Opening(Opening::Secrets(secrets)),
             Word::ToHead(ToHead::Heartbeat(1)),
             Word::ToHead(ToHead::Held {
                 term: 1,
@@ -91,6 +101,7 @@ impl Word {
             Word::Opening(Opening::Session(_)) => "session",
             Word::Opening(Opening::Output(_)) => "output",
             Word::Opening(Opening::Usage(_)) => "usage",
+            Word::Opening(Opening::Secrets(_)) => "secrets",
             Word::ToHead(ToHead::Heartbeat(_)) => "heartbeat",
             Word::ToHead(ToHead::Held { .. }) => "held",
             Word::ToHead(ToHead::Reports(_)) => "reports",
@@ -188,6 +199,7 @@ async fn a_head_hears_each_caller_on_what_is_theirs() {
     let head = cluster.head(1);
     let of_a_node = [
         "session on agent",
+        "secrets on agent",
         "heartbeat on agent",
         "held on agent",
         "reports on agent",

@@ -53,6 +53,7 @@ pub(crate) fn table(table: Table) -> [u8; 2] {
         Table::Spent => b'x',
         Table::Directory => b'd',
         Table::SshKey => b'K',
+        Table::Secret => b'S',
     };
     [b'S', letter]
 }

@@ -297,6 +297,7 @@ fn record(key: &RecordKey) -> String {
         | RecordKey::Project(name)
         | RecordKey::Queue(name)
         | RecordKey::Directory(name) => format!("{} {name}", table.name()),
+        RecordKey::Secret(owner, name) => format!("{} {owner}/{name}", table.name()),
         RecordKey::Spent(holder) => format!("{} {holder}", table.name()),
         RecordKey::Node(id) | RecordKey::Trouble(id) => format!("{} {id}", table.name()),
         RecordKey::Spec(id) | RecordKey::Job(id) => format!("{} {id}", table.name()),

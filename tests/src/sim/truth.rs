@@ -37,7 +37,7 @@ pub(super) struct Truth {
 impl World {
     /// Nothing is sent to a node before it is committed.
     pub(super) fn is_committed(&self, node: NodeId, order: &Order) -> Result<()> {
-        let Order::Run(assignments) = order else {
+        let Order::Start(assignments) = order else {
             return Ok(());
         };
         for sent in assignments {

@@ -5,3 +5,5 @@
 mod docker;
 mod ends;
 mod output;
+mod registries;
+mod secrets;

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use bollard::Docker;
+use bollard::auth::DockerCredentials;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
@@ -15,6 +16,7 @@ use bollard::query_parameters as query;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use model::MilliCpus;
+use net::message::Login;
 use tokio::time::timeout;
 
 use super::{Facts, Timeouts};
@@ -22,6 +24,11 @@ use crate::runtime::RuntimeError;
 
 /// The client's own limit lies above all of ours and is never reached.
 const CLIENT_SECONDS: u64 = 24 * 3600;
+
+/// The user that says that its password is an identity token, as Docker has it.
+const IDENTITY_TOKEN: &str = "<token>";
+/// Docker Hub, as engines call it.
+const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// A connection to one engine.
 pub(super) struct Engine {
@@ -176,20 +183,26 @@ impl Engine {
 
     /// Whether the engine has the image.
     pub(super) async fn has_image(&self, image: &str) -> Result<bool, RuntimeError> {
+        Ok(self.image_id(image).await?.is_some())
+    }
+
+    /// The id of an image that is here.
+    pub(super) async fn image_id(&self, image: &str) -> Result<Option<String>, RuntimeError> {
         let asked = self.docker.inspect_image(image);
         match within("inspect image", self.timeouts.call, asked).await {
-            Ok(_) => Ok(true),
-            Err(Trouble::Answer { status: 404, .. }) => Ok(false),
+            Ok(found) => Ok(Some(found.id.unwrap_or_default())),
+            Err(Trouble::Answer { status: 404, .. }) => Ok(None),
             Err(trouble) => Err(trouble.or_engine("inspect image")),
         }
     }
 
     /// Fetches an image from its registry. Not bounded in time: the caller bounds all its tries.
-    pub(super) async fn pull(&self, reference: &str) -> Answer<()> {
+    pub(super) async fn pull(&self, reference: &str, login: Option<&Login>) -> Answer<()> {
         let options = query::CreateImageOptionsBuilder::new()
             .from_image(reference)
             .build();
-        let mut progress = self.docker.create_image(Some(options), None, None);
+        let login = login.map(credentials);
+        let mut progress = self.docker.create_image(Some(options), None, login);
         while let Some(step) = progress.next().await {
             step.map_err(|error| trouble("pull", &error))?;
         }
@@ -277,6 +290,24 @@ fn trouble(call: &'static str, error: &Error) -> Trouble {
             call,
             why: with_causes(other),
         }),
+    }
+}
+
+/// As the engine wants them. Docker's own sign of an identity token is the user `<token>`.
+fn credentials(login: &Login) -> DockerCredentials {
+    let secret = String::from_utf8_lossy(&login.password.0).into_owned();
+    let secret = secret.trim_end_matches(['\n', '\r']).to_owned();
+    let token = login.login == IDENTITY_TOKEN;
+    let server = match login.host.as_str() {
+        "docker.io" => DOCKER_HUB.into(),
+        host => host.to_owned(),
+    };
+    DockerCredentials {
+        username: (!token).then(|| login.login.clone()),
+        password: (!token).then(|| secret.clone()),
+        identitytoken: token.then_some(secret),
+        serveraddress: Some(server),
+        ..DockerCredentials::default()
     }
 }
 

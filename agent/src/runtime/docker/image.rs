@@ -1,6 +1,8 @@
 //! Images: fetched as the pull policy says, each at most once at a time however many attempts ask,
 //! and only so many at once.
 //!
+//! An image that was fetched with a login is not everybody's because it lies here: see `guarded`.
+//!
 //! A pull belongs to those who wait for it: when the last of them goes away, it ends.
 
 use std::collections::HashMap;
@@ -8,7 +10,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use model::assignment::Held;
 use model::spec::PullPolicy;
+use net::message::Login;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{sleep, timeout};
 
@@ -88,24 +92,57 @@ impl DockerRuntime {
         &self,
         image: &str,
         policy: PullPolicy,
+        held: Held,
     ) -> Result<(), RuntimeError> {
-        let pull = match policy {
-            PullPolicy::Always => true,
-            PullPolicy::Missing => !self.engine.has_image(image).await?,
-            PullPolicy::Never if self.engine.has_image(image).await? => false,
-            PullPolicy::Never => {
-                let why = "not on this node, and its pull policy is `never`".into();
-                return Err(RuntimeError::Image {
-                    image: image.into(),
-                    why,
-                });
-            }
-        };
-        if !pull {
-            return Ok(());
-        }
         let reference = reference(image);
-        match self.pulls.join(image, || self.pull(reference)).await {
+        let here = self.engine.image_id(image).await?;
+        let names = [&reference, here.as_deref().unwrap_or(&reference)];
+        let guarded = self.guarded.holds(&names)?;
+        let unavailable = |why: &str| RuntimeError::Image {
+            image: image.into(),
+            why: why.into(),
+        };
+        match policy {
+            PullPolicy::Always => {}
+            PullPolicy::Missing if here.is_some() && !guarded => return Ok(()),
+            PullPolicy::Missing => {}
+            PullPolicy::Never if here.is_none() => {
+                let why = "not on this node, and its pull policy is `never`";
+                return Err(unavailable(why));
+            }
+            PullPolicy::Never if guarded => {
+                let why = "it was fetched with a login, and its pull policy `never` keeps the \
+                           registry from saying who may use it";
+                return Err(unavailable(why));
+            }
+            PullPolicy::Never => return Ok(()),
+        }
+        self.fetch(image, reference, held).await
+    }
+
+    /// Fetches the image with the login of the job's owner or project, if there is one. An image
+    /// that is here costs no more than the registry's word that they may have it.
+    async fn fetch(&self, image: &str, reference: String, held: Held) -> Result<(), RuntimeError> {
+        let login = match &self.logins {
+            Some(logins) => logins.login(held).await?,
+            None => None,
+        };
+        // Who has another login, or none, does not get what this one fetches.
+        let key = match &login {
+            Some(login) => format!("{image} {}", login.mark),
+            None => image.to_owned(),
+        };
+        if login.is_some() {
+            self.guarded.add(&reference)?;
+        }
+        let pull = || self.pull(reference.clone(), login.clone());
+        let pulled = self.pulls.join(&key, pull).await;
+        if login.is_some()
+            && let Some(id) = self.engine.image_id(&reference).await?
+        {
+            self.guarded.add(&id)?;
+        }
+        match pulled {
             Pulled::Here => Ok(()),
             Pulled::Unavailable(why) => Err(RuntimeError::Image {
                 image: image.into(),
@@ -119,18 +156,18 @@ impl DockerRuntime {
         }
     }
 
-    async fn pull(&self, reference: String) -> Pulled {
+    async fn pull(&self, reference: String, login: Option<Login>) -> Pulled {
         let limit = self.config.timeouts.pull;
-        match timeout(limit, self.pull_patiently(&reference)).await {
+        match timeout(limit, self.pull_patiently(&reference, login.as_ref())).await {
             Ok(pulled) => pulled,
             Err(_) => Pulled::TooLong(limit.as_secs()),
         }
     }
 
-    async fn pull_patiently(&self, reference: &str) -> Pulled {
+    async fn pull_patiently(&self, reference: &str, login: Option<&Login>) -> Pulled {
         let mut tries = 1;
         loop {
-            match self.engine.pull(reference).await {
+            match self.engine.pull(reference, login).await {
                 Ok(()) => return Pulled::Here,
                 Err(Trouble::Silence(error)) => return Pulled::EngineFailed(error.to_string()),
                 Err(Trouble::Answer { status, why }) => {
@@ -165,6 +202,7 @@ fn is_final(why: &str) -> bool {
         "denied",
         "unauthorized",
         "invalid reference",
+        "no basic auth credentials",
     ]
     .iter()
     .any(|words| why.contains(words))

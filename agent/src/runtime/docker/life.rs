@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::Fence;
-use model::assignment::Assignment;
+use model::assignment::{Assignment, Held};
 use model::job::{Exit, Started};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -119,7 +119,11 @@ impl DockerRuntime {
         name: &str,
     ) -> Result<bool, RuntimeError> {
         let spec = &assignment.spec;
-        self.ensure_image(&spec.image, spec.pull).await?;
+        let held = Held {
+            attempt: place.attempt,
+            fence: place.fence,
+        };
+        self.ensure_image(&spec.image, spec.pull, held).await?;
         let ids = assignment.runs_as(self.config.default_ids);
         script::lay_out(place, &spec.program, (ids.uid, ids.gid)).await?;
         let machine = container::Machine {

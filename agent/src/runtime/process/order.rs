@@ -12,6 +12,7 @@ use super::records::{ORDER_VERSION, Order, StateDir};
 use super::{ProcessConfig, blocking, disk, read_order};
 use crate::runtime::docker::script;
 use crate::runtime::{Place, RuntimeError};
+use crate::volumes::SECRETS_DIR;
 
 /// Where programs are looked for.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -36,6 +37,15 @@ pub(super) fn check(assignment: &Assignment) -> Result<(), RuntimeError> {
         && argv.is_empty()
     {
         return refuse("there is no program, and no image to take one from".into());
+    }
+    let secrets = assignment
+        .mounts
+        .iter()
+        .find(|mount| mount.mount_path == SECRETS_DIR);
+    if secrets.is_some() {
+        // An empty directory, over which each attempt has its own in its own namespace.
+        let made = std::fs::create_dir_all(SECRETS_DIR);
+        made.map_err(|error| disk(Path::new(SECRETS_DIR), error))?;
     }
     assignment.mounts.iter().try_for_each(check_mount)
 }

@@ -11,6 +11,7 @@ mod permit;
 mod plan;
 mod policy;
 mod project;
+mod secret;
 mod status;
 
 use alloc::format;
@@ -104,6 +105,8 @@ impl Writer<'_> {
             Command::RotateToken(rotate) => self.rotate_token(&rotate),
             Command::Audited(audited) => self.audited(audited),
             Command::NoteRefusals(refusals) => self.note_refusals(refusals),
+            Command::PutSecret(secret) => self.put_secret(secret),
+            Command::RemoveSecret(remove) => self.remove_secret(&remove),
         }
     }
 

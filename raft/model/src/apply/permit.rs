@@ -1,4 +1,4 @@
-//! Whether somebody may submit a job: its project and queue, its volumes, image and privileges, and
+//! Whether somebody may submit a job: its project and queue, volumes, secrets, image, privileges, and
 //! how many may wait. What the job leaves open is filled in here, so that it is fixed from then on.
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -10,6 +10,7 @@ use crate::account::UserName;
 use crate::command::Rejection;
 use crate::policy::{Network, RootVolumes};
 use crate::project::{DEFAULT, Queue};
+use crate::secret::SecretKind;
 use crate::spec::JobSpec;
 
 /// How many jobs of one submission go where.
@@ -48,7 +49,8 @@ impl Writer<'_> {
         self.permit_project(by, spec)?;
         self.permit_queue(by, spec)?;
         self.permit_container(by, spec)?;
-        self.permit_volumes(by, spec)
+        self.permit_volumes(by, spec)?;
+        self.permit_secrets(by, spec)
     }
 
     fn permit_project(&self, by: &UserName, spec: &JobSpec) -> Result<(), Rejection> {
@@ -120,6 +122,22 @@ impl Writer<'_> {
                 let what = format!("volume {}: {by} has no user id", volume.name);
                 return Err(forbidden(what));
             }
+        }
+        Ok(())
+    }
+
+    fn permit_secrets(&self, by: &UserName, spec: &mut JobSpec) -> Result<(), Rejection> {
+        let JobSpec {
+            project, secrets, ..
+        } = spec;
+        for wanted in secrets {
+            let secret = self.state.secret_meant(by, project, &wanted.name);
+            let secret = secret.ok_or_else(|| not_found("secret", &wanted.name))?;
+            if secret.kind != SecretKind::File {
+                let what = format!("secret {}: it is for a registry, not for jobs", secret.name);
+                return Err(forbidden(what));
+            }
+            wanted.owner = Some(secret.owner.clone());
         }
         Ok(())
     }

@@ -60,6 +60,7 @@ impl Writer<'_> {
         self.state.projects.remove_mut(name);
         self.touch(RecordKey::Project(name.into()));
         self.forget_spent(Holder::Project(name.into()));
+        self.forget_secrets(&Holder::Project(name.into()));
         Reply::Done
     }
 
@@ -181,7 +182,7 @@ impl Writer<'_> {
         self.state.users.contains_key(user)
     }
 
-    fn check_name(&self, name: &str) -> Result<(), Rejection> {
+    pub(super) fn check_name(&self, name: &str) -> Result<(), Rejection> {
         if is_plain_name(name) {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::{FormatError, Kept, read};
+use super::{FormatError, Kept, read, v2};
 use crate::account::{self, Role, Scope, TokenId, UnixIds, UserName};
 use crate::assignment;
 use crate::change::Event;
@@ -30,27 +30,30 @@ fn older<Old: for<'a> Deserialize<'a>, Now: From<Old>>(bytes: &[u8]) -> Result<N
     read::<Old>(bytes).map(Now::from)
 }
 
-/// Declares that a type looked otherwise in version 1.
+/// Declares that a type looked otherwise in version 1, and perhaps in version 2 as well.
 macro_rules! changed {
-    ($($now:ty: $old:ty),+ $(,)?) => {
+    ($($now:ty: $old:ty $(, then $second:path)?);+ $(;)?) => {
         $(impl Kept for $now {
             fn read_v1(bytes: &[u8]) -> Result<Self, FormatError> {
                 older::<$old, $now>(bytes)
             }
+            $(fn read_v2(bytes: &[u8]) -> Result<Self, FormatError> {
+                $second(bytes)
+            })?
         })+
     };
 }
 
 changed! {
-    spec::JobSpec: JobSpec,
-    account::User: User,
-    account::Token: Token,
-    policy::Volume: Volume,
-    policy::Policy: Policy,
-    job::EndedJob: EndedJob,
-    ledger::LedgerLine: LedgerLine,
-    assignment::Assignment: Assignment,
-    Command: OldCommand,
+    spec::JobSpec: JobSpec, then v2::spec;
+    account::User: User;
+    account::Token: Token;
+    policy::Volume: Volume;
+    policy::Policy: Policy;
+    job::EndedJob: EndedJob, then v2::ended_job;
+    ledger::LedgerLine: LedgerLine;
+    assignment::Assignment: Assignment, then v2::assignment;
+    Command: OldCommand, then v2::command;
 }
 
 /// Declares types that are written as they were, or that are younger than version 1.
@@ -61,7 +64,7 @@ macro_rules! unchanged {
 unchanged! {
     crate::state::Meta, crate::state::SubmitRecord, account::JoinToken, crate::node::Node,
     job::Job, Event, Reply, String, u64, crate::project::Project, crate::project::Queue,
-    quota::Spent, account::Directory, account::SshKey, ledger::AuditLine, job::TaskState,
+    quota::Spent, crate::secret::Secret, account::Directory, account::SshKey, ledger::AuditLine, job::TaskState,
     assignment::Report,
 }
 
@@ -113,6 +116,7 @@ impl From<JobSpec> for spec::JobSpec {
             network: None,
             root: false,
             output_max: None,
+            secrets: Vec::new(),
         }
     }
 }

@@ -6,8 +6,8 @@ use model::command::{
     Audited, CancelJobs, CancelResult, Command, CommitPlan, ConfirmLost, ConfirmUser,
     CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, MarkNodes, Membership,
     NoteTrouble, Placement, PutMember, PutUser, RecordStatus, RedeemJoinToken, Refusal, Refused,
-    RegisterNode, Rejection, RemoveNode, RemoveSshKey, Reply, RevokeToken, RotateToken,
-    SetHeadIntent, SetPassword, SetQuota, SubmitJobs, SubmitKey,
+    RegisterNode, Rejection, RemoveNode, RemoveSecret, RemoveSshKey, Reply, RevokeToken,
+    RotateToken, SetHeadIntent, SetPassword, SetQuota, SubmitJobs, SubmitKey,
 };
 use model::node::{HeadIntent, NodeHealth, NodeRole};
 use model::policy::EarlierLeases;
@@ -16,7 +16,9 @@ use model::unit::{Millis, Timestamp};
 use model::{ClusterId, JobId, NodeId};
 
 use crate::book::{Samples, variants};
-use crate::parts::{ending, facts, ids, ids_v1, report, spec, spec_v1, started, timings};
+use crate::parts::{
+    ending, facts, ids, ids_v1, report, secret, spec, spec_v1, spec_v2, started, timings,
+};
 use crate::records::{
     directory, project, queue, quota, rules, ssh_key, token, token_v1, volume, volume_v1, who,
 };
@@ -29,12 +31,17 @@ pub(crate) fn commands(samples: &mut Samples) {
         PutVolume, RemoveVolume, SetTimings, Expire, RevokeJoinToken, ForgetEarlierLeases,
         NoteTrouble, PutProject, RemoveProject, PutMember, PutQueue, RemoveQueue, SetQuota,
         ResetSpent, SetRules, ConfirmUser, PutDirectory, RemoveDirectory, PutSshKey, RemoveSshKey,
-        RotateToken, Audited, NoteRefusals);
+        RotateToken, Audited, NoteRefusals, PutSecret, RemoveSecret);
     let values = [jobs(), nodes(), accounts(), people()].concat();
     samples.all(all, &values, &form());
     for older in older() {
         samples.meant(1, (all.0)(&older), &older, &form());
     }
+    let submit = Command::SubmitJobs(SubmitJobs {
+        specs: vec![spec_v2()],
+        ..submit()
+    });
+    samples.meant(2, (all.0)(&submit), &submit, &form());
 }
 
 /// What version 1 could say of those that have changed.
@@ -114,19 +121,29 @@ fn people() -> Vec<Command> {
             why: "403".into(),
             times: 3,
         }]),
+        Command::PutSecret(secret()),
+        Command::RemoveSecret(RemoveSecret {
+            owner: Holder::User(alice()),
+            name: "db".into(),
+            by: alice(),
+        }),
     ]
+}
+
+fn submit() -> SubmitJobs {
+    SubmitJobs {
+        by: "alice".into(),
+        key: Some(SubmitKey {
+            key: "night-7".into(),
+            digest: [3; 32],
+        }),
+        specs: vec![spec()],
+    }
 }
 
 fn jobs() -> Vec<Command> {
     vec![
-        Command::SubmitJobs(SubmitJobs {
-            by: "alice".into(),
-            key: Some(SubmitKey {
-                key: "night-7".into(),
-                digest: [3; 32],
-            }),
-            specs: vec![spec()],
-        }),
+        Command::SubmitJobs(submit()),
         Command::CancelJobs(CancelJobs {
             jobs: vec![JobId(300), JobId(301)],
             by: "alice".into(),

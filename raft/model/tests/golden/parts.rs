@@ -7,7 +7,9 @@ use model::assignment::{Assignment, Ending, Held, Mount, News, Report, Stop, Sto
 use model::job::{Attempt, AttemptEnd, Cancel, Exit, Outcome, Phase, Started, Usage};
 use model::node::{NodeFacts, RuntimeKind};
 use model::policy::{Network, Timings};
-use model::spec::{JobSpec, OnLost, Program, PullPolicy, VolumeUse};
+use model::quota::Holder;
+use model::secret::{Secret, SecretKind};
+use model::spec::{JobSpec, OnLost, Program, PullPolicy, SecretUse, VolumeUse};
 use model::unit::{Bytes, MilliCpus, Millis, Timestamp};
 use model::{AttemptId, Fence, JobId, NodeId, Resources};
 
@@ -63,12 +65,25 @@ pub(crate) fn spec() -> JobSpec {
         network: Some(Network::Bridge),
         root: true,
         output_max: Some(Bytes::mebi(9)),
+        secrets: vec![SecretUse {
+            name: "db".into(),
+            file: "password".into(),
+            owner: Some(Holder::Project("lab".into())),
+        }],
+    }
+}
+
+/// What of it version 2 could say.
+pub(crate) fn spec_v2() -> JobSpec {
+    JobSpec {
+        secrets: Vec::new(),
+        ..spec()
     }
 }
 
 /// What of it version 1 could say.
 pub(crate) fn spec_v1() -> JobSpec {
-    let mut spec = spec();
+    let mut spec = spec_v2();
     spec.volumes[0].sub_path.clear();
     JobSpec {
         project: "default".into(),
@@ -78,6 +93,21 @@ pub(crate) fn spec_v1() -> JobSpec {
         root: false,
         output_max: None,
         ..spec
+    }
+}
+
+pub(crate) fn secret() -> Secret {
+    Secret {
+        owner: Holder::Project("lab".into()),
+        name: "db".into(),
+        kind: SecretKind::Registry {
+            host: "registry.lab:5000".into(),
+            login: "alice".into(),
+        },
+        sealed: vec![2, 3, 4],
+        created_at: Timestamp(1_700_000_000_000),
+        changed_at: Timestamp(1_700_000_000_500),
+        changed_by: "bob".into(),
     }
 }
 
@@ -197,6 +227,14 @@ pub(crate) fn assignment() -> Assignment {
             writable: true,
         }],
         exclusive: true,
+    }
+}
+
+/// What of it version 2 could say.
+pub(crate) fn assignment_v2() -> Assignment {
+    Assignment {
+        spec: Arc::new(spec_v2()),
+        ..assignment()
     }
 }
 

@@ -19,7 +19,8 @@ use model::{ClusterId, Effort, JobId, LogIndex, NodeId, RecordKey, Table};
 
 use crate::book::{Form, Samples, variants};
 use crate::parts::{
-    attempt, attempt_end, attempt_id, cancel, facts, ids, ids_v1, resources, spec, spec_v1, timings,
+    attempt, attempt_end, attempt_id, cancel, facts, ids, ids_v1, resources, secret, spec, spec_v1,
+    spec_v2, timings,
 };
 use crate::{form, part};
 
@@ -200,6 +201,11 @@ pub(crate) fn records(samples: &mut Samples) {
     };
     samples.put("ended_job", &ended, &form());
     let ended = EndedJob {
+        spec: Arc::new(spec_v2()),
+        ..ended
+    };
+    samples.meant(2, "ended_job", &ended, &form());
+    let ended = EndedJob {
         spec: Arc::new(spec_v1()),
         ..ended
     };
@@ -268,11 +274,13 @@ fn record(samples: &mut Samples, table: Table) {
         Table::Spec => {
             samples.put(name, &spec(), &form());
             samples.meant(1, name, &spec_v1(), &form());
+            samples.meant(2, name, &spec_v2(), &form());
         }
         Table::Project => samples.put(name, &project(), &form()),
         Table::Queue => samples.put(name, &queue(), &form()),
         Table::Directory => samples.put(name, &directory(), &form()),
         Table::SshKey => samples.put(name, &ssh_key(), &form()),
+        Table::Secret => samples.put(name, &secret(), &form()),
         Table::Spent => {
             let day = Effort {
                 cpu: 70_005,
@@ -381,7 +389,7 @@ fn jobs(samples: &mut Samples, name: &str) {
 /// Keys say their table by the first bytes of the database's key, which is not ours.
 pub(crate) fn keys(samples: &mut Samples) {
     let all = variants!(RecordKey: Meta, Policy, User, Token, JoinToken, Volume, Node, Spec, Job,
-        SubmitKey, Trouble, Project, Queue, Spent, Directory, SshKey);
+        SubmitKey, Trouble, Project, Queue, Spent, Directory, SshKey, Secret);
     let keys = [
         RecordKey::Meta,
         RecordKey::Policy,
@@ -400,6 +408,8 @@ pub(crate) fn keys(samples: &mut Samples) {
         RecordKey::Spent(Holder::Project("lab".into())),
         RecordKey::Directory("ldap".into()),
         RecordKey::SshKey("alice".into(), "SHA256:ab".into()),
+        RecordKey::Secret(Holder::User("alice".into()), "db".into()),
+        RecordKey::Secret(Holder::Project("lab".into()), "db".into()),
     ];
     let form = Form {
         encode: |key: &RecordKey| [key.table().name().as_bytes(), b"=", &key.bytes()].concat(),

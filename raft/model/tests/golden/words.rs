@@ -8,10 +8,11 @@ use model::ledger::Verdict;
 use model::node::{HeadIntent, NodeHealth, NodeRole, RuntimeKind};
 use model::policy::{Network, OverQuota, RootVolumes};
 use model::quota::Holder;
+use model::secret::SecretKind;
 use model::spec::{OnLost, Program, PullPolicy};
 
 use crate::book::{Samples, variants};
-use crate::parts::{assignment, assignment_v1, ending, held, report, started, stop};
+use crate::parts::{assignment, assignment_v1, assignment_v2, ending, held, report, started, stop};
 use crate::{form, part};
 
 pub(crate) fn words(samples: &mut Samples) {
@@ -23,6 +24,7 @@ pub(crate) fn words(samples: &mut Samples) {
     samples.all(all, &news, &part());
     samples.put("assignment", &assignment(), &form());
     samples.meant(1, "assignment", &assignment_v1(), &form());
+    samples.meant(2, "assignment", &assignment_v2(), &form());
     samples.put("stop", &stop(), &part());
     samples.put("held", &held(), &part());
     samples.put("report", &report(News::Ended(ending())), &part());
@@ -86,6 +88,15 @@ fn of_people(samples: &mut Samples) {
     let all = variants!(Holder: User, Project);
     let holders = [Holder::User("alice".into()), Holder::Project("lab".into())];
     samples.all(all, &holders, &part());
+    let all = variants!(SecretKind: File, Registry);
+    let kinds = [
+        SecretKind::File,
+        SecretKind::Registry {
+            host: "registry.lab:5000".into(),
+            login: "alice".into(),
+        },
+    ];
+    samples.all(all, &kinds, &part());
     let all = variants!(Verdict: Done, Rejected, Refused);
     let verdicts = [
         Verdict::Done,

@@ -6,7 +6,7 @@ use model::command::{
     CancelJobs, CommitPlan, ConfirmLost, Placement, RecordStatus, SubmitJobs, SubmitKey,
 };
 use model::job::{Exit, Outcome, Started, Usage};
-use model::spec::{JobSpec, OnLost, Program, PullPolicy, VolumeUse};
+use model::spec::{JobSpec, OnLost, Program, PullPolicy, SecretUse, VolumeUse};
 use model::{Bytes, Command, Fence, JobId, NodeId, TaskId};
 
 use super::{World, digest, user};
@@ -92,6 +92,14 @@ pub(in crate::scenario) fn spec(words: &mut Words) -> Result<JobSpec> {
             sub_path: String::new(),
         }
     });
+    let secrets = list(words.option("secrets")).into_iter().map(|text| {
+        let (name, file) = text.split_once(':').unwrap_or((&text, ""));
+        SecretUse {
+            name: name.into(),
+            file: file.into(),
+            owner: None,
+        }
+    });
     let env = list(words.option("env")).into_iter().map(|text| {
         let (name, value) = text.split_once(':').unwrap_or((&text, ""));
         (name.to_owned(), value.to_owned())
@@ -103,6 +111,7 @@ pub(in crate::scenario) fn spec(words: &mut Words) -> Result<JobSpec> {
     };
     Ok(JobSpec {
         volumes: volumes.collect(),
+        secrets: secrets.collect(),
         env: env.collect(),
         program,
         name: expand(&words.maybe_next().unwrap_or_else(|| "job".into())),

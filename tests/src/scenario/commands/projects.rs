@@ -2,11 +2,12 @@
 
 use anyhow::{Result, bail};
 use model::account::UserName;
-use model::command::{Membership, PutMember, SetQuota};
+use model::command::{Membership, PutMember, RemoveSecret, SetQuota};
 use model::policy::{ImageRule, OverQuota, Rules};
 use model::project::{Grant, Project, Queue};
 use model::quota::{Holder, Quota};
-use model::{Command, Millis};
+use model::secret::{Secret, SecretKind};
+use model::{Command, Millis, Timestamp};
 
 use super::super::words::Words;
 use super::user;
@@ -36,6 +37,12 @@ pub(super) fn parse(name: &str, words: &mut Words) -> Result<Option<Command>> {
                 None => Some(quota(words)?),
             },
         }),
+        "secret" => Command::PutSecret(secret(words)?),
+        "remove-secret" => {
+            let (owner, name) = owned(words)?;
+            let by = user(words, "by", "root");
+            Command::RemoveSecret(RemoveSecret { owner, name, by })
+        }
         "reset" => Command::ResetSpent(Holder::Project(words.next("a project")?)),
         "rules" => Command::SetRules(Rules {
             over_quota: match words.option_or("over", "wait").as_str() {
@@ -51,6 +58,36 @@ pub(super) fn parse(name: &str, words: &mut Words) -> Result<Option<Command>> {
         }),
         _ => return Ok(None),
     }))
+}
+
+/// `alice/db` is a user's, `lab:db` a project's.
+fn owned(words: &mut Words) -> Result<(Holder, String)> {
+    let word = words.next("a secret")?;
+    match (word.split_once('/'), word.split_once(':')) {
+        (Some((user, name)), None) => Ok((Holder::User(user.into()), name.into())),
+        (None, Some((project, name))) => Ok((Holder::Project(project.into()), name.into())),
+        (Some(_), Some(_)) | (None, None) => bail!("`{word}` is nobody's secret"),
+    }
+}
+
+fn secret(words: &mut Words) -> Result<Secret> {
+    let (owner, name) = owned(words)?;
+    let bytes = words.number("bytes")?.unwrap_or(8);
+    Ok(Secret {
+        owner,
+        name,
+        kind: match words.option("registry") {
+            None => SecretKind::File,
+            Some(host) => SecretKind::Registry {
+                host,
+                login: words.option_or("login", "me"),
+            },
+        },
+        sealed: vec![1; bytes],
+        created_at: Timestamp(0),
+        changed_at: Timestamp(0),
+        changed_by: user(words, "by", "root"),
+    })
 }
 
 fn project(words: &mut Words) -> Result<Project> {
