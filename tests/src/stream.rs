@@ -12,7 +12,7 @@ use model::command::{
     CancelJobs, CommitPlan, ConfirmLost, Placement, RecordStatus, SubmitJobs, SubmitKey,
 };
 use model::job::{Attempt, Exit, Outcome, Started, Usage};
-use model::spec::{JobSpec, OnLost, Program, VolumeUse};
+use model::spec::{JobSpec, OnLost, Program, SecretUse, VolumeUse};
 use model::{
     AttemptId, Bytes, Command, Fence, JobId, LogIndex, MilliCpus, Millis, NodeId, Resources, Stamp,
     State, TaskId, Timestamp,
@@ -129,7 +129,16 @@ impl Stream {
             read_only: false,
             sub_path: String::new(),
         });
+        let secrets = if self.chance.percent(10) {
+            vec![SecretUse {
+                name: self.secret(),
+                ..SecretUse::default()
+            }]
+        } else {
+            Vec::new()
+        };
         JobSpec {
+            secrets,
             name: self.chance.one(["job", "other", "job"]).into(),
             image: self.chance.one(["debian", "debian", ""]).into(),
             program: Program::Argv(vec!["true".into()]),

@@ -206,3 +206,19 @@ fn a_script_takes_the_entry_points_place() {
     let ended = compile(script("true\n"), typed, true, &environment).unwrap_err();
     assert_eq!(ended.field.as_deref(), Some("--entrypoint"));
 }
+
+/// Of two secrets that want the same file the one that was typed has it.
+#[test]
+fn secrets_of_lines_and_words_come_together() {
+    let text = "#!/bin/sh\n#GO --secret db --secret key=id\n";
+    let one = |name: &str, file: &str| SecretUse {
+        name: name.into(),
+        file: file.into(),
+    };
+    let typed = JobOptions {
+        secret: vec![one("other", "db")],
+        ..JobOptions::default()
+    };
+    let request = compiled(script(text), typed);
+    assert_eq!(request.secrets, [one("key", "id"), one("other", "db")]);
+}

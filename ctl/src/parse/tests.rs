@@ -166,6 +166,21 @@ fn variables_and_volumes() {
 }
 
 #[test]
+fn a_secret_and_the_name_of_its_file() {
+    let secret_named = |name: &str, file: &str| {
+        Ok(SecretUse {
+            name: name.into(),
+            file: file.into(),
+        })
+    };
+    assert_eq!(secret("db"), secret_named("db", ""));
+    assert_eq!(secret("db=password"), secret_named("db", "password"));
+    for text in ["", "=", "db=", "=file", "db=a/b", "a/b", "d b"] {
+        assert!(secret(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn a_directory_in_a_volume() {
     let sub = |read_only| {
         Ok(VolumeUse {

@@ -12,7 +12,7 @@ use crate::id::{JobId, NodeId};
 use crate::job::{Job, Outcome, TaskState};
 use crate::limits;
 use crate::node::{HeadIntent, Node, NodeHealth, NodeRole};
-use crate::quota::Claim;
+use crate::quota::{Claim, Holder};
 use crate::resource::Resources;
 use crate::spec::OnLost;
 use crate::state::State;
@@ -32,7 +32,8 @@ impl State {
         self.check_claims()?;
         self.check_loads()?;
         self.check_nodes()?;
-        self.check_accounts()
+        self.check_accounts()?;
+        self.check_secrets()
     }
 
     #[cfg(debug_assertions)]
@@ -199,6 +200,26 @@ impl State {
             return Err(String::from("the names of the nodes differ from the nodes"));
         }
         Ok(())
+    }
+
+    /// Secrets lie under their owner and name, and are of projects that exist; live jobs know whose
+    /// secrets they ask for.
+    fn check_secrets(&self) -> Result<(), String> {
+        for ((owner, name), secret) in self.secrets.iter() {
+            if secret.owner != *owner || secret.name != *name {
+                return Err(format!("secret {name} of {owner} is stored as another"));
+            }
+            if let Holder::Project(project) = owner
+                && self.project(project).is_none()
+            {
+                return Err(format!("secret {name} is of no project that there is"));
+            }
+        }
+        let unclear = |job: &&Job| job.spec.secrets.iter().any(|one| one.owner.is_none());
+        match self.jobs().find(unclear) {
+            Some(job) => Err(format!("job {} asks for nobody's secret", job.id)),
+            None => Ok(()),
+        }
     }
 
     /// Owners and ends of tokens and key ages are what the tables say; keys and tokens name what

@@ -1,17 +1,18 @@
-//! Commands about projects, queues, bounds and rules: some of them tight, so that jobs wait for
+//! Commands about projects, queues, bounds, rules and secrets: some of them tight, so that jobs wait for
 //! them, some loosened again.
 
-use model::command::{Audited, Command, Membership, PutMember, SetQuota, Who};
+use model::command::{Audited, Command, Membership, PutMember, RemoveSecret, SetQuota, Who};
 use model::policy::{OverQuota, Rules};
 use model::project::{Grant, Project, Queue};
 use model::quota::{Holder, Quota};
+use model::secret::{Secret, SecretKind};
 use model::{Bytes, MilliCpus, Millis, Timestamp};
 
 use super::Stream;
 
 impl Stream {
     pub(super) fn about_projects(&mut self, _now: Timestamp) -> Command {
-        let command = match self.chance.below(10) {
+        let command = match self.chance.below(13) {
             0..3 => Command::PutProject(Project {
                 name: self.chance.one(["lab", "closed", "default"]).into(),
                 everybody: self.chance.percent(60),
@@ -49,7 +50,21 @@ impl Stream {
                 over_quota: self.chance.one([OverQuota::Wait, OverQuota::End]),
                 ..Rules::default()
             }),
-            _ => Command::ResetSpent(self.holder()),
+            9 => Command::ResetSpent(self.holder()),
+            10..12 => Command::PutSecret(Secret {
+                owner: self.holder(),
+                name: self.secret(),
+                kind: self.secret_kind(),
+                sealed: vec![1; self.chance.one([0, 8, 8, 8])],
+                created_at: Timestamp(0),
+                changed_at: Timestamp(0),
+                changed_by: self.user(),
+            }),
+            _ => Command::RemoveSecret(RemoveSecret {
+                owner: self.holder(),
+                name: self.secret(),
+                by: self.user(),
+            }),
         };
         if self.chance.percent(80) {
             return command;
@@ -59,6 +74,23 @@ impl Stream {
             what: "PUT /somewhere".into(),
             command: Box::new(command),
         })
+    }
+
+    pub(super) fn secret(&mut self) -> String {
+        self.chance.one(["db", "key", "no name"]).into()
+    }
+
+    fn secret_kind(&mut self) -> SecretKind {
+        if self.chance.percent(60) {
+            return SecretKind::File;
+        }
+        let host = self
+            .chance
+            .one(["docker.io", "registry.lab:5000", "no host"]);
+        SecretKind::Registry {
+            host: host.into(),
+            login: "ada".into(),
+        }
     }
 
     fn holder(&mut self) -> Holder {
