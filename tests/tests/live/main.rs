@@ -4,4 +4,5 @@
 
 mod docker;
 mod ends;
+mod metrics;
 mod output;
