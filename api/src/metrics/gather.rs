@@ -92,11 +92,7 @@ fn jobs(state: &State, figures: &Figures) -> [Family; 4] {
 fn nodes(state: &State) -> [Family; 9] {
     let mut healths: BTreeMap<&str, u64> = BTreeMap::new();
     let (mut drained, mut accepting) = (0_u64, 0_u64);
-    let (mut all, mut usable, mut held) = (
-        Resources::default(),
-        Resources::default(),
-        Resources::default(),
-    );
+    let [mut all, mut usable, mut held] = [Resources::default(); 3];
     for node in state.nodes() {
         *healths.entry(health_word(node.health)).or_default() += 1;
         drained += u64::from(node.drain.is_some());
@@ -109,17 +105,12 @@ fn nodes(state: &State) -> [Family; 9] {
     }
     let healths = healths.iter();
     let healths = healths.map(|(health, count)| (word("state", health), *count as f64));
-    let cores = |resources: &Resources| cpu(resources.cpu);
-    let bytes = |resources: &Resources| resources.memory.0 as f64;
-    let unit = || Some(Unit::Other("cores".into()));
-    let (memory, of_cpu) = (Some(Unit::Bytes), unit());
+    let believed = "Nodes, by what is believed of them.";
+    let of_all = "Cores of all nodes that run jobs.";
+    let of_usable = "Cores of nodes that take jobs now.";
+    let on_usable = "Memory of nodes that take jobs now.";
     [
-        labelled(
-            "nodes",
-            "Nodes, by what is believed of them.",
-            None,
-            healths.collect(),
-        ),
+        labelled("nodes", believed, None, healths.collect()),
         one(
             "nodes_drained",
             "Nodes that an operator has drained.",
@@ -132,91 +123,38 @@ fn nodes(state: &State) -> [Family; 9] {
             None,
             accepting as f64,
         ),
-        one(
-            "cpu",
-            "Cores of all nodes that run jobs.",
-            of_cpu,
-            cores(&all),
-        ),
-        one(
-            "cpu_accepting",
-            "Cores of nodes that take jobs now.",
-            unit(),
-            cores(&usable),
-        ),
-        one("cpu_held", "Cores that jobs hold.", unit(), cores(&held)),
-        one(
-            "memory",
-            "Memory of all nodes that run jobs.",
-            memory,
-            bytes(&all),
-        ),
-        one(
-            "memory_accepting",
-            "Memory of nodes that take jobs now.",
-            Some(Unit::Bytes),
-            bytes(&usable),
-        ),
-        one(
-            "memory_held",
-            "Memory that jobs hold.",
-            Some(Unit::Bytes),
-            bytes(&held),
-        ),
+        cores("cpu", of_all, &all),
+        cores("cpu_accepting", of_usable, &usable),
+        cores("cpu_held", "Cores that jobs hold.", &held),
+        bytes("memory", "Memory of all nodes that run jobs.", &all),
+        bytes("memory_accepting", on_usable, &usable),
+        bytes("memory_held", "Memory that jobs hold.", &held),
     ]
 }
 
+fn cores(name: &'static str, help: &'static str, resources: &Resources) -> Family {
+    one(
+        name,
+        help,
+        Some(Unit::Other("cores".into())),
+        cpu(resources.cpu),
+    )
+}
+
+fn bytes(name: &'static str, help: &'static str, resources: &Resources) -> Family {
+    one(name, help, Some(Unit::Bytes), resources.memory.0 as f64)
+}
+
 fn log(state: &State, raft: &RaftStatus, figures: &Figures) -> Vec<Family> {
-    let leads = f64::from(u8::from(raft.role == RaftRole::Leader));
-    let led = f64::from(u8::from(raft.leader.is_some()));
-    let snapshot = raft.snapshot.map_or(0, |index| index.0);
+    let mut families = Vec::from(positions(raft));
     let lags = raft.members.iter().filter_map(|member| {
         let name = state.node(member.node).map(|node| node.name.clone());
-        let labels: Labels = vec![("head", name.unwrap_or_else(|| member.node.to_string()))];
-        Some((labels, member.lag? as f64))
+        let name = name.unwrap_or_else(|| member.node.to_string());
+        Some((word("head", &name), member.lag? as f64))
     });
-    let voters = raft.members.iter().filter(|member| member.voter).count();
     let silence = raft.millis_since_quorum_ack;
     let silence = silence.map(|ms| (Vec::new(), ms as f64 / 1_000.0));
-    vec![
-        one(
-            "raft_term",
-            "The term of this head.",
-            None,
-            raft.term as f64,
-        ),
-        one("raft_leads", "1 if this head leads.", None, leads),
-        one(
-            "raft_has_leader",
-            "1 if this head knows who leads.",
-            None,
-            led,
-        ),
-        one("raft_voters", "Heads that vote.", None, voters as f64),
-        one(
-            "raft_last_entry",
-            "The last entry in this log.",
-            None,
-            raft.last_log.0 as f64,
-        ),
-        one(
-            "raft_committed_entry",
-            "The last entry that this head knows to be on a quorum.",
-            None,
-            raft.committed.0 as f64,
-        ),
-        one(
-            "raft_applied_entry",
-            "The last entry in this state.",
-            None,
-            raft.applied.0 as f64,
-        ),
-        one(
-            "raft_snapshot_entry",
-            "The last entry in a snapshot.",
-            None,
-            snapshot as f64,
-        ),
+    families.extend([
         labelled(
             "raft_lag_entries",
             "Entries that a head is behind; only the leading head tells.",
@@ -246,6 +184,44 @@ fn log(state: &State, raft: &RaftStatus, figures: &Figures) -> Vec<Family> {
             "Agents that speak to this head.",
             None,
             figures.sessions as f64,
+        ),
+    ]);
+    families
+}
+
+/// Where this head stands in the quorum and in the log.
+fn positions(raft: &RaftStatus) -> [Family; 8] {
+    let leads = f64::from(u8::from(raft.role == RaftRole::Leader));
+    let led = f64::from(u8::from(raft.leader.is_some()));
+    let voters = raft.members.iter().filter(|member| member.voter).count();
+    let snapshot = raft.snapshot.map_or(0, |index| index.0);
+    let entry = |name, help, index: u64| one(name, help, None, index as f64);
+    let committed = "The last entry that this head knows to be on a quorum.";
+    [
+        entry("raft_term", "The term of this head.", raft.term),
+        one("raft_leads", "1 if this head leads.", None, leads),
+        one(
+            "raft_has_leader",
+            "1 if this head knows who leads.",
+            None,
+            led,
+        ),
+        one("raft_voters", "Heads that vote.", None, voters as f64),
+        entry(
+            "raft_last_entry",
+            "The last entry in this log.",
+            raft.last_log.0,
+        ),
+        entry("raft_committed_entry", committed, raft.committed.0),
+        entry(
+            "raft_applied_entry",
+            "The last entry in this state.",
+            raft.applied.0,
+        ),
+        entry(
+            "raft_snapshot_entry",
+            "The last entry in a snapshot.",
+            snapshot,
         ),
     ]
 }

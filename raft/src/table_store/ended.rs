@@ -3,8 +3,8 @@
 //! Every filter but a part of a name has a list on disk, and all lists have the same order: newest
 //! end first. A page is the intersection of the lists of its filters, found by letting each of them
 //! catch up with the one that is furthest: work goes with the shortest list, not with the longest.
-//! The steps of one page are bounded ([`limits::ENDED_STEPS_MAX`]); what it did not get to is behind
-//! the cursor that it answers, even when the page is not full (`docs/decisions/0017`).
+//! The steps of one page are bounded ([`limits::ENDED_STEPS_MAX`]); what it did not get to is
+//! behind the cursor that it answers, even when the page is not full (`docs/decisions/0017`).
 
 use std::io;
 

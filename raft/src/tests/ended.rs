@@ -80,88 +80,79 @@ fn search() -> EndedSearch {
     }
 }
 
+fn with(set: impl FnOnce(&mut EndedSearch)) -> EndedSearch {
+    let mut search = search();
+    set(&mut search);
+    search
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
 /// Each with a name.
 fn searches(all: u64) -> Vec<(&'static str, EndedSearch)> {
-    let text = |text: &str| Some(text.to_owned());
-    let with = |set: &dyn Fn(&mut EndedSearch)| {
-        let mut search = search();
-        set(&mut search);
-        search
-    };
-    let middle = Timestamp(1_000_000 + all / 8);
-    vec![
+    let bad = vec![Outcome::OutOfMemory, Outcome::TimedOut, Outcome::Failed];
+    let state = |outcome| with(|it| it.outcomes = vec![outcome]);
+    let image = "docker.io/library/image";
+    let mut searches = vec![
         ("all", search()),
-        ("user", with(&|s| s.owner = Some("user-7".into()))),
-        ("nobody", with(&|s| s.owner = Some("user".into()))),
-        ("project", with(&|s| s.project = text("project-7"))),
-        ("rare project", with(&|s| s.project = text("rare"))),
-        ("no project", with(&|s| s.project = text("project"))),
-        ("queue", with(&|s| s.queue = text("queue-3"))),
-        ("no queue", with(&|s| s.queue = text("queue"))),
-        (
-            "image",
-            with(&|s| s.image = text("docker.io/library/image-7")),
-        ),
-        (
-            "no image",
-            with(&|s| s.image = text("docker.io/library/image")),
-        ),
-        ("tag", with(&|s| s.tag = text("tagged"))),
-        ("failed", with(&|s| s.outcomes = vec![Outcome::Failed])),
-        (
-            "out of memory",
-            with(&|s| s.outcomes = vec![Outcome::OutOfMemory]),
-        ),
-        ("lost", with(&|s| s.outcomes = vec![Outcome::NodeLost])),
-        (
-            "bad",
-            with(&|s| s.outcomes = vec![Outcome::OutOfMemory, Outcome::TimedOut, Outcome::Failed]),
-        ),
-        (
-            "user, rare state",
-            with(&|s| {
-                s.owner = Some("user-7".into());
-                s.outcomes = vec![Outcome::OutOfMemory];
-            }),
-        ),
-        (
-            "project, failed",
-            with(&|s| {
-                s.project = text("project-0");
-                s.outcomes = vec![Outcome::Failed];
-            }),
-        ),
-        (
-            "queue, image, state",
-            with(&|s| {
-                s.queue = text("queue-3");
-                s.image = text("docker.io/library/image-7");
-                s.outcomes = vec![Outcome::Succeeded];
-            }),
-        ),
-        (
-            "user, queue, old time",
-            with(&|s| {
-                s.owner = Some("user-8".into());
-                s.queue = text("queue-2");
-                s.until = Some(middle);
-            }),
-        ),
-        (
-            "state, narrow time",
-            with(&|s| {
-                s.outcomes = vec![Outcome::TimedOut];
-                s.since = Some(middle);
-                s.until = Some(Timestamp(middle.0 + 10));
-            }),
-        ),
-        (
-            "rare state, newest time",
-            with(&|s| {
-                s.outcomes = vec![Outcome::OutOfMemory];
-                s.since = Some(middle);
-            }),
-        ),
+        ("user", with(|it| it.owner = Some("user-7".into()))),
+        ("nobody", with(|it| it.owner = Some("user".into()))),
+        ("project", with(|it| it.project = text("project-7"))),
+        ("rare project", with(|it| it.project = text("rare"))),
+        ("no project", with(|it| it.project = text("project"))),
+        ("queue", with(|it| it.queue = text("queue-3"))),
+        ("no queue", with(|it| it.queue = text("queue"))),
+        ("image", with(|it| it.image = Some(format!("{image}-7")))),
+        ("no image", with(|it| it.image = text(image))),
+        ("tag", with(|it| it.tag = text("tagged"))),
+        ("failed", state(Outcome::Failed)),
+        ("out of memory", state(Outcome::OutOfMemory)),
+        ("lost", state(Outcome::NodeLost)),
+        ("bad", with(|it| it.outcomes = bad)),
+    ];
+    searches.extend(combined(all));
+    searches
+}
+
+/// Several filters at once.
+fn combined(all: u64) -> [(&'static str, EndedSearch); 6] {
+    let middle = Timestamp(1_000_000 + all / 8);
+    let rare = with(|it| {
+        it.owner = Some("user-7".into());
+        it.outcomes = vec![Outcome::OutOfMemory];
+    });
+    let failed = with(|it| {
+        it.project = text("project-0");
+        it.outcomes = vec![Outcome::Failed];
+    });
+    let three = with(|it| {
+        it.queue = text("queue-3");
+        it.image = text("docker.io/library/image-7");
+        it.outcomes = vec![Outcome::Succeeded];
+    });
+    let old = with(|it| {
+        it.owner = Some("user-8".into());
+        it.queue = text("queue-2");
+        it.until = Some(middle);
+    });
+    let narrow = with(|it| {
+        it.outcomes = vec![Outcome::TimedOut];
+        it.since = Some(middle);
+        it.until = Some(Timestamp(middle.0 + 10));
+    });
+    let newest = with(|it| {
+        it.outcomes = vec![Outcome::OutOfMemory];
+        it.since = Some(middle);
+    });
+    [
+        ("user, rare state", rare),
+        ("project, failed", failed),
+        ("queue, image, state", three),
+        ("user, queue, old time", old),
+        ("state, narrow time", narrow),
+        ("rare state, newest time", newest),
     ]
 }
 

@@ -4,6 +4,7 @@
 
 mod docker;
 mod ends;
+mod metrics;
 mod output;
 mod registries;
 mod secrets;
