@@ -1,8 +1,8 @@
 //! Asking the heads for the secrets of attempts, when these are prepared.
 //!
 //! What is told is handed on and forgotten: it is in no journal, no log and no error. Any head that
-//! is in session is asked; one that does not know of the attempt yet is passed over, and asked again
-//! a moment later.
+//! is in session is asked; one that does not know of the attempt yet is passed over, and asked
+//! again a moment later.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -24,7 +24,8 @@ pub enum Whose {
     Nobodys,
     /// The caller's own job or one of a project that shows it to them; anybody's for operators.
     Jobs,
-    /// The caller's own account, token, key or secret; but for secrets, anybody's for administrators.
+    /// The caller's own account, token, key or secret; but for secrets,
+    /// anybody's for administrators.
     Own,
     /// A project or queue or volume that the caller may use; any for operators.
     Usable,

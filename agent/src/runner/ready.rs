@@ -1,5 +1,5 @@
-//! What must lie where a runtime mounts it before an attempt can be prepared or started: its volumes
-//! and its secrets.
+//! What must lie where a runtime mounts it before an attempt can be prepared or started: its
+//! volumes and its secrets.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Secrets of users and projects, as the log has them: sealed by the head that took them, with a key
-//! that only heads have. Nothing here can read one.
+//! Secrets of users and projects, as the log has them: sealed by the head that took them, with a
+//! key that only heads have. Nothing here can read one.
 //!
 //! What is in the clear is what lists show: whose it is, its name, what it is for, and when it was
 //! changed.

@@ -1,5 +1,5 @@
-//! Commands about projects, queues, bounds, rules and secrets: some of them tight, so that jobs wait for
-//! them, some loosened again.
+//! Commands about projects, queues, bounds, rules and secrets: some of them tight, so that jobs
+//! wait for them, some loosened again.
 
 use model::command::{Audited, Command, Membership, PutMember, RemoveSecret, SetQuota, Who};
 use model::policy::{OverQuota, Rules};

@@ -2,8 +2,8 @@
 //! everybody may use them: before each start the registry is asked again, with the login of the
 //! job's own owner or without one.
 //!
-//! A file of the agent's, one reference or id in a line, synced before an image is fetched: an image
-//! is never here without its line. Lines are never taken away while the agent runs.
+//! A file of the agent's, one reference or id in a line; the reference is synced before an image is
+//! fetched. Lines are never taken away while the agent runs.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -1,5 +1,6 @@
-//! Whether somebody may submit a job: its project and queue, volumes, secrets, image, privileges, and
-//! how many may wait. What the job leaves open is filled in here, so that it is fixed from then on.
+//! Whether somebody may submit a job: its project and queue, volumes, secrets, image, privileges,
+//! and how many may wait. What the job leaves open is filled in here, so that it is fixed from then
+//! on.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;

@@ -64,8 +64,8 @@ macro_rules! unchanged {
 unchanged! {
     crate::state::Meta, crate::state::SubmitRecord, account::JoinToken, crate::node::Node,
     job::Job, Event, Reply, String, u64, crate::project::Project, crate::project::Queue,
-    quota::Spent, crate::secret::Secret, account::Directory, account::SshKey, ledger::AuditLine, job::TaskState,
-    assignment::Report,
+    quota::Spent, crate::secret::Secret, account::Directory, account::SshKey,
+    ledger::AuditLine, job::TaskState, assignment::Report,
 }
 
 /// See [`spec::JobSpec`].
