@@ -3,10 +3,12 @@
 //!
 //! Questions go over the session that every agent has with every head, so no head asks another.
 
+mod files;
 mod output;
 
 use std::sync::Arc;
 
+use api::host::files::Files;
 use api::host::{
     ClusterCa, Host, HostError, Output, OutputRequest, RaftMember, RaftRole, RaftStatus,
 };
@@ -26,6 +28,7 @@ use crate::{clock, leader};
 pub struct PeerHost {
     raft: raft::Handle,
     sessions: Arc<Sessions>,
+    files: files::AgentFiles,
     ca: ClusterCa,
     seal: Option<net::tls::Seal>,
 }
@@ -39,6 +42,7 @@ impl PeerHost {
         };
         PeerHost {
             raft,
+            files: files::AgentFiles(sessions.clone()),
             sessions,
             ca: authority,
             seal: ca.seal(),
@@ -67,6 +71,10 @@ impl Host for PeerHost {
 
     fn output(&self, request: OutputRequest) -> Later<'_, Result<Output, HostError>> {
         Box::pin(output::open(self.sessions.clone(), request))
+    }
+
+    fn files(&self) -> &dyn Files {
+        &self.files
     }
 
     fn usage(

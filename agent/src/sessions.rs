@@ -274,7 +274,7 @@ async fn open(connection: &Connection) -> Result<(Hello, FrameSender, FrameRecei
     let mut stream = connection.accept().await?;
     match stream.receiver.receive::<Opening>().await? {
         Some(Opening::Session(hello)) => Ok((hello, stream.sender, stream.receiver)),
-        Some(Opening::Output(_) | Opening::Usage(_)) | None => {
+        Some(Opening::Output(_) | Opening::Usage(_) | Opening::Files(_)) | None => {
             Err(NetError::Closed("a session was expected".into()))
         }
     }

@@ -38,6 +38,8 @@ pub const BATCH_BYTES_MAX: usize = 16 << 20;
 pub const BODIES_KIB_MAX: usize = 64 << 10;
 /// How long a body may take.
 pub const BODY_WAIT: Duration = Duration::from_secs(30);
+/// Bytes of a file that is put into the directory of a job.
+pub const UPLOAD_BYTES_MAX: u64 = 16 << 30;
 /// Bytes of one job as the log keeps it.
 pub const SPEC_BYTES_MAX: usize = 2 << 20;
 /// Bytes of all jobs of one submission as the log keeps them.

@@ -4,12 +4,18 @@
 //! Each stream begins with one [`Opening`] that says what it is for. Only a head that leads gives
 //! orders; the others answer heartbeats so that agents know them.
 
+mod files;
+
 use model::assignment::{Assignment, Held, Report, Stop};
 use model::format::v1;
 use model::job::Usage;
 use model::node::NodeFacts;
 use model::{AttemptId, ClusterId, NodeId};
 use serde::{Deserialize, Serialize};
+
+pub use files::{
+    ArchiveKind, FileEntry, FileFault, FileKind, FilesAnswer, FilesCall, FilesWish, Span, Taken,
+};
 
 /// The first frame of every stream on the agent channel.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -20,6 +26,8 @@ pub enum Opening {
     Output(OutputCall),
     /// Head to agent: what does an attempt use now; one [`UsageAnswer`] follows.
     Usage(AttemptId),
+    /// Head to agent: something is wanted of the files of an attempt; a [`FilesAnswer`] follows.
+    Files(FilesCall),
 }
 
 /// What an agent says of itself when it opens a session.

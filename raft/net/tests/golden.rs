@@ -21,8 +21,9 @@ use model::format::v1;
 use model::{ClusterId, NodeId};
 use net::codec::VERSION;
 use net::message::{
-    Alive, HeadAddr, Hello, JoinAnswer, JoinCall, Lead, Opening, Order, OutputAnswer, OutputCall,
-    OutputStart, OutputStream, ToAgent, ToHead, UsageAnswer, Welcome,
+    Alive, ArchiveKind, FileEntry, FileFault, FileKind, FilesAnswer, FilesCall, FilesWish,
+    HeadAddr, Hello, JoinAnswer, JoinCall, Lead, Opening, Order, OutputAnswer, OutputCall,
+    OutputStart, OutputStream, Span, Taken, ToAgent, ToHead, UsageAnswer, Welcome,
 };
 
 #[test]
@@ -31,6 +32,7 @@ fn golden_messages_are_written_as_ever() {
     openings(&mut samples);
     sessions(&mut samples);
     joining(&mut samples);
+    files(&mut samples);
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden");
     samples.check(&golden, "messages", VERSION);
 }
@@ -56,9 +58,15 @@ fn openings(samples: &mut Samples) {
         Opening::Session(hello),
         Opening::Output(call(OutputStream::Stderr, starts[0])),
         Opening::Usage(parts::attempt_id()),
+        Opening::Files(FilesCall {
+            attempt: parts::attempt_id(),
+            owner: "alice".into(),
+            path: "work/out.sam".into(),
+            wish: FilesWish::Read,
+        }),
     ];
     samples.all(
-        variants!(Opening: Session, Output, Usage),
+        variants!(Opening: Session, Output, Usage, Files),
         &openings,
         &form(),
     );
@@ -69,6 +77,98 @@ fn openings(samples: &mut Samples) {
     samples.all(variants!(OutputAnswer: Found, Missing), &answers, &form());
     samples.put("usage", &UsageAnswer(Some(parts::usage())), &form());
     samples.put("usage.none", &UsageAnswer(None), &form());
+}
+
+fn files(samples: &mut Samples) {
+    let archives = [ArchiveKind::Tar, ArchiveKind::TarGz, ArchiveKind::Zip];
+    samples.all(variants!(ArchiveKind: Tar, TarGz, Zip), &archives, &form());
+    let wishes = [
+        FilesWish::List {
+            after: Some("a".into()),
+            limit: 1_000,
+        },
+        FilesWish::Read,
+        FilesWish::Archive(ArchiveKind::Zip),
+        FilesWish::Write { limit: 70_000 },
+        FilesWish::Remove,
+    ];
+    samples.all(
+        variants!(FilesWish: List { .. }, Read, Archive, Write { .. }, Remove),
+        &wishes,
+        &form(),
+    );
+    let kinds = [
+        FileKind::File,
+        FileKind::Directory,
+        FileKind::Link,
+        FileKind::Other,
+    ];
+    samples.all(
+        variants!(FileKind: File, Directory, Link, Other),
+        &kinds,
+        &form(),
+    );
+    faults(samples);
+    let entry = FileEntry {
+        name: "out.sam".into(),
+        kind: FileKind::Link,
+        size: 300,
+        modified_ms: 1_700_000_000_000,
+        mode: 0o640,
+        target: Some("b".into()),
+    };
+    let answers = [
+        FilesAnswer::Listed {
+            entries: vec![entry],
+            more: true,
+        },
+        FilesAnswer::Content {
+            length: 70_000,
+            version: 300,
+        },
+        FilesAnswer::Archive,
+        FilesAnswer::Ready,
+        FilesAnswer::Taken(1),
+        FilesAnswer::Done { bytes: 70_000 },
+        FilesAnswer::Refused {
+            fault: FileFault::Full,
+            words: "full".into(),
+        },
+    ];
+    samples.all(
+        variants!(FilesAnswer: Listed { .. }, Content { .. }, Archive, Ready, Taken, Done { .. },
+            Refused { .. }),
+        &answers,
+        &form(),
+    );
+    let span = Span {
+        offset: 300,
+        length: 70_000,
+    };
+    samples.put("span", &span, &form());
+    samples.put("taken", &Taken(1), &form());
+}
+
+fn faults(samples: &mut Samples) {
+    let faults = [
+        FileFault::NoDirectory,
+        FileFault::Missing,
+        FileFault::Name,
+        FileFault::IsDirectory,
+        FileFault::NotDirectory,
+        FileFault::NotFile,
+        FileFault::Denied,
+        FileFault::TooLarge,
+        FileFault::Full,
+        FileFault::Again,
+        FileFault::Failed,
+    ];
+    samples.all(
+        variants!(FileFault: NoDirectory, Missing, Name, IsDirectory, NotDirectory, NotFile,
+            Denied, TooLarge, Full, Again, Failed),
+        &faults,
+        &form(),
+    );
 }
 
 fn sessions(samples: &mut Samples) {
