@@ -199,7 +199,10 @@ async fn pump(
                     return Err(NetError::Closed("more than the reader takes".into()));
                 }
             }
-            Some(()) = takes.recv() => stream.sender.send(&Taken(1)).await?,
+            Some(()) = takes.recv() => {
+                // An agent that has sent all hears nothing more; what it sent says how it ended.
+                let _ = stream.sender.send(&Taken(1)).await;
+            }
             () = ready.closed() => return Ok(()),
         }
     }

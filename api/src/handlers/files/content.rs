@@ -26,7 +26,8 @@ const NAME_BYTES_MAX: usize = 200;
 ///
 /// The bytes that the file has when it is opened; it may grow meanwhile. One range may be asked
 /// for (`Range`), and only of the version that was begun (`If-Range` with the `ETag` of the answer
-/// before). An answer that is shorter than its `Content-Length` broke off.
+/// before); of a version that the client has (`If-None-Match`) nothing is sent (304). An answer
+/// that is shorter than its `Content-Length` broke off.
 #[utoipa::path(
     get, path = "/jobs/{id}/files/content", tag = "files",
     params(("id" = u64, Path, description = "The job's number"), FileQuery),
@@ -37,7 +38,6 @@ const NAME_BYTES_MAX: usize = 200;
         (status = 206, body = Vec<u8>, content_type = "application/octet-stream", headers(
             ("Content-Range" = String), ("ETag" = String), ("GoDocker-Attempt" = String),
         )),
-        (status = 304, description = "The client has this version"),
     ),
 )]
 pub(crate) async fn read_file(
