@@ -3,10 +3,12 @@
 //!
 //! Questions go over the session that every agent has with every head, so no head asks another.
 
+mod files;
 mod output;
 
 use std::sync::Arc;
 
+use api::host::files::Files;
 use api::host::{
     ClusterCa, Figures, Host, HostError, Output, OutputRequest, RaftMember, RaftRole, RaftStatus,
 };
@@ -28,6 +30,7 @@ pub struct PeerHost {
     raft: raft::Handle,
     sessions: Arc<Sessions>,
     planning: Arc<Planning>,
+    files: files::AgentFiles,
     ca: ClusterCa,
     seal: Option<net::tls::Seal>,
 }
@@ -46,6 +49,7 @@ impl PeerHost {
         };
         PeerHost {
             raft,
+            files: files::AgentFiles(sessions.clone()),
             sessions,
             planning,
             ca: authority,
@@ -75,6 +79,10 @@ impl Host for PeerHost {
 
     fn output(&self, request: OutputRequest) -> Later<'_, Result<Output, HostError>> {
         Box::pin(output::open(self.sessions.clone(), request))
+    }
+
+    fn files(&self) -> &dyn Files {
+        &self.files
     }
 
     fn usage(

@@ -282,9 +282,8 @@ async fn open(connection: &Connection) -> Result<(Hello, FrameSender, FrameRecei
     let mut stream = connection.accept().await?;
     match stream.receiver.hear::<Opening>().await? {
         Some(Opening::Session(hello)) => Ok((hello, stream.sender, stream.receiver)),
-        Some(Opening::Output(_) | Opening::Usage(_) | Opening::Secrets(_)) | None => {
-            Err(NetError::Closed("a session was expected".into()))
-        }
+        Some(Opening::Output(_) | Opening::Usage(_) | Opening::Secrets(_) | Opening::Files(_))
+        | None => Err(NetError::Closed("a session was expected".into())),
     }
 }
 
@@ -311,7 +310,8 @@ async fn answer_one(
         Some(Opening::Secrets(call)) => {
             stream.sender.send(&standing.secrets(node, call)).await?;
         }
-        Some(Opening::Session(_) | Opening::Output(_) | Opening::Usage(_)) | None => {}
+        Some(Opening::Session(_) | Opening::Output(_) | Opening::Usage(_) | Opening::Files(_))
+        | None => {}
     }
     stream.sender.finish()
 }

@@ -2,6 +2,7 @@
 //! from the one that leads, reports to it, and answers to what heads ask about attempts.
 
 mod answers;
+mod files;
 mod session;
 pub mod talk;
 
@@ -25,6 +26,8 @@ use crate::secrets::Asking;
 const HEARTBEAT_FIRST: Millis = Millis(1_000);
 /// Questions about attempts that are answered at the same time.
 const ANSWERS_MAX: usize = 256;
+/// Wishes about files that are carried out at the same time, each with a thread and a few frames.
+const FILES_MAX: usize = 64;
 /// The first wait before a head is called again.
 const REDIAL_FIRST: Duration = Duration::from_millis(50);
 /// The longest wait before a head is called again.
@@ -46,6 +49,7 @@ pub struct Uplink {
     save_heads: SaveHeads,
     answers: Arc<Semaphore>,
     asking: Arc<Asking>,
+    files: Semaphore,
     failed: mpsc::Sender<JournalError>,
 }
 
@@ -93,6 +97,7 @@ impl Uplink {
             save_heads: parts.save_heads,
             answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
             asking: parts.asking,
+            files: Semaphore::new(FILES_MAX),
             failed: parts.failed,
         })
     }

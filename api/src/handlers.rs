@@ -7,6 +7,7 @@ pub(crate) mod audit;
 pub(crate) mod cluster;
 pub(crate) mod directories;
 pub(crate) mod events;
+pub(crate) mod files;
 pub(crate) mod jobs;
 pub(crate) mod join_tokens;
 pub(crate) mod keys;

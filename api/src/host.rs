@@ -4,6 +4,8 @@
 //! its part in the quorum, and what nodes answer about attempts. The handlers hold no other
 //! handle to the outside.
 
+pub mod files;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -31,6 +33,9 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// See [`HostError`].
     fn output(&self, request: OutputRequest) -> Later<'_, Result<Output, HostError>>;
+
+    /// The files of attempts.
+    fn files(&self) -> &dyn files::Files;
 
     /// What an attempt uses now; `None` when it does not run on that node.
     ///
@@ -216,6 +221,8 @@ pub struct Figures {
 pub enum HostError {
     /// The node does not have it (any more).
     Missing,
+    /// It cannot be done with this file; the text says why, for people.
+    File(files::FileFault, String),
     /// The node cannot be reached; the text says why, for people.
     Unreachable(String),
     /// Another head leads, or none.
@@ -230,6 +237,7 @@ impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HostError::Missing => write!(f, "the node does not have it any more"),
+            HostError::File(_, why) => write!(f, "{why}"),
             HostError::Unreachable(why) => write!(f, "the node cannot be reached: {why}"),
             HostError::NotLeading(Some(leader)) => write!(f, "node {leader} leads, not this one"),
             HostError::NotLeading(None) => write!(f, "no head leads now"),

@@ -42,6 +42,8 @@ pub const BODY_WAIT: Duration = Duration::from_secs(30);
 pub const REMAINDER_BYTES_MAX: usize = BATCH_BYTES_MAX;
 /// How long that may take.
 pub const REMAINDER_WAIT: Duration = Duration::from_secs(5);
+/// Bytes of a file that is put into the directory of a job.
+pub const UPLOAD_BYTES_MAX: u64 = 16 << 30;
 /// Bytes of one job as the log keeps it.
 pub const SPEC_BYTES_MAX: usize = 2 << 20;
 /// Bytes of all jobs of one submission as the log keeps them.

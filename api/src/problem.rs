@@ -12,6 +12,7 @@ use model::command::Rejection;
 use model::log::LogError;
 
 use crate::host::HostError;
+use crate::host::files::FileFault;
 use crate::limits::PROBLEMS_MAX;
 
 /// A refusal of one request.
@@ -234,6 +235,7 @@ fn title(of: &str) -> &'static str {
         code::LIMIT_REACHED => "A limit is reached",
         code::EVENTS_GONE => "These events are no longer kept",
         code::TOO_LARGE => "Too large",
+        code::BAD_RANGE => "The range is not there",
         code::TOO_SLOW => "The request took too long to arrive",
         code::UNSUPPORTED_MEDIA_TYPE => "The body is not JSON",
         code::INVALID => "The request is wrong",
@@ -355,6 +357,79 @@ pub(crate) fn conflict(detail: impl Into<String>, hint: impl Into<Cow<'static, s
     Refused::new(StatusCode::CONFLICT, code::CONFLICT, detail, hint)
 }
 
+/// What is wrong with a file of a job.
+fn of_file(fault: FileFault, detail: String) -> Refused {
+    let (status, code, hint) = match fault {
+        FileFault::NoDirectory => (
+            StatusCode::NOT_FOUND,
+            code::NOT_FOUND,
+            "nodes keep the files of an attempt for a limited time after its end",
+        ),
+        FileFault::Missing => (
+            StatusCode::NOT_FOUND,
+            code::NOT_FOUND,
+            "list the directory: GET /jobs/{id}/files (`goctl files ls`)",
+        ),
+        FileFault::Name => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            code::INVALID,
+            "write it relative to the directory of the attempt, as it is listed: work/out.txt",
+        ),
+        FileFault::IsDirectory => (
+            StatusCode::CONFLICT,
+            code::CONFLICT,
+            "list it, or ask for an archive of it",
+        ),
+        FileFault::NotDirectory => (StatusCode::CONFLICT, code::CONFLICT, "ask for the file"),
+        FileFault::NotFile => (
+            StatusCode::CONFLICT,
+            code::CONFLICT,
+            "only files and directories are read; ask for what the link leads to, by its own path",
+        ),
+        FileFault::Denied => (
+            StatusCode::FORBIDDEN,
+            code::FORBIDDEN,
+            "the job's user has no right to it; what you put there belongs below `work`",
+        ),
+        FileFault::TooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            code::TOO_LARGE,
+            "put large data into a volume, or take it in parts",
+        ),
+        FileFault::Full => (
+            StatusCode::INSUFFICIENT_STORAGE,
+            code::DISK_FULL,
+            "nothing was changed; remove files, or ask an administrator for room on that node",
+        ),
+        FileFault::Again => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            code::OVERLOADED,
+            "try again after the time in Retry-After",
+        ),
+        FileFault::BrokeOff => (
+            StatusCode::BAD_REQUEST,
+            code::BAD_REQUEST,
+            "nothing was changed; send the whole file",
+        ),
+        FileFault::TooSlow => (
+            StatusCode::REQUEST_TIMEOUT,
+            code::TOO_SLOW,
+            "nothing was changed; send it without pauses",
+        ),
+        FileFault::Failed => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            code::STORAGE,
+            "tell an administrator to look at the node's log",
+        ),
+    };
+    let refused = Refused::new(status, code, detail, hint);
+    match fault {
+        FileFault::Name => refused.with_field("path"),
+        FileFault::Again => refused.with_retry_after(1),
+        _ => refused,
+    }
+}
+
 impl From<HostError> for Refused {
     fn from(error: HostError) -> Refused {
         let detail = error.to_string();
@@ -363,6 +438,7 @@ impl From<HostError> for Refused {
                 let hint = "nodes keep output for a limited time after the end of an attempt";
                 Refused::new(StatusCode::NOT_FOUND, code::NOT_FOUND, detail, hint)
             }
+            HostError::File(fault, _) => of_file(fault, detail),
             HostError::Unreachable(_) => {
                 let hint = "try again; see `goctl nodes` for the state of the node";
                 let status = StatusCode::BAD_GATEWAY;

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::handlers::{
-    audit as audit_log, cluster, directories, events, jobs, join_tokens, keys, login, logs,
+    audit as audit_log, cluster, directories, events, files, jobs, join_tokens, keys, login, logs,
     metrics, nodes, projects, queues, raft, secrets, settings, submit, tokens, usage, users,
     volumes,
 };
@@ -162,5 +162,12 @@ fn lasting() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(jobs::wait_job))
         .routes(routes!(logs::job_logs))
+        .routes(routes!(files::list_files))
+        .routes(routes!(
+            files::content::read_file,
+            files::upload::put_file,
+            files::upload::remove_file
+        ))
+        .routes(routes!(files::content::archive_files))
         .routes(routes!(events::follow_events))
 }

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod files;
 pub mod job;
 pub mod look;
 pub mod project;
@@ -145,6 +146,9 @@ pub enum Command {
     Show(look::Show),
     /// Show what a job writes
     Logs(look::Logs),
+    /// The files of jobs: list, download, upload, remove
+    #[command(subcommand)]
+    Files(files::Files),
     /// Wait for the end of jobs; of one: end with its exit code
     Wait(look::Wait),
     /// End jobs
@@ -225,6 +229,7 @@ impl Command {
             Command::Ps(_)
             | Command::Show(_)
             | Command::Logs(_)
+            | Command::Files(_)
             | Command::Cancel(_)
             | Command::Nodes(_)
             | Command::Volumes

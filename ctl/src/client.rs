@@ -11,6 +11,7 @@ pub mod tls;
 pub use request::{Request, escaped};
 
 use std::cell::Cell;
+use std::path::Path;
 use std::time::Duration;
 
 use api_types::problem::{Problem, code};
@@ -22,12 +23,14 @@ use tokio::time::Instant;
 use crate::error::{Failure, Kind};
 use crate::limits::{
     BACKOFF_FIRST, BACKOFF_MAX, CONNECT_WAIT, DEAD_ROUNDS_MAX, LONG_POLL_PATIENCE, OUTAGE_MAX,
-    PROBLEM_BYTES_MAX, READ_WAIT, REQUEST_PATIENCE, ROUNDS_MAX,
+    PROBLEM_BYTES_MAX, READ_WAIT, REQUEST_PATIENCE, ROUNDS_MAX, UPLOAD_PATIENCE,
 };
 
 /// Speaks with one cluster.
 pub struct Client {
     http: reqwest::Client,
+    /// Waits for an answer as long as a file takes to be sent.
+    uploads: reqwest::Client,
     heads: Vec<String>,
     first: Cell<usize>,
     answered: Cell<bool>,
@@ -67,17 +70,9 @@ impl Client {
             return Err(Failure::failed("the context names no head").hint("goctl login URL"));
         }
         heads.iter().try_for_each(|head| tls::check_url(head))?;
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(trust)?)
-            .connect_timeout(CONNECT_WAIT)
-            .read_timeout(READ_WAIT)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("goctl/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Failure::failed(chain(&error)))?;
         Ok(Client {
-            http,
+            http: http(trust, true)?,
+            uploads: http(trust, false)?,
             heads,
             first: Cell::new(0),
             answered: Cell::new(false),
@@ -134,9 +129,10 @@ impl Client {
     /// # Errors
     /// What the server says, or that none answers.
     pub async fn send(&self, request: &Request) -> Result<Response, Failure> {
-        let usual = match request.long_poll {
-            true => REQUEST_PATIENCE + LONG_POLL_PATIENCE,
-            false => REQUEST_PATIENCE,
+        let usual = match (&request.upload, request.long_poll) {
+            (Some(_), _) => UPLOAD_PATIENCE,
+            (None, true) => REQUEST_PATIENCE + LONG_POLL_PATIENCE,
+            (None, false) => REQUEST_PATIENCE,
         };
         let patience = self.time_left().unwrap_or(usual);
         let mut last = None;
@@ -253,7 +249,11 @@ impl Client {
 
     async fn try_head(&self, head: &str, request: &Request) -> Result<Response, Miss> {
         let url = format!("{head}{PREFIX}{}", request.path);
-        let mut sent = self.http.request(request.method.clone(), &url);
+        let http = match request.upload {
+            Some(_) => &self.uploads,
+            None => &self.http,
+        };
+        let mut sent = http.request(request.method.clone(), &url);
         if let Some(token) = &self.token {
             sent = sent.bearer_auth(token);
         }
@@ -264,6 +264,9 @@ impl Client {
             sent = sent
                 .header("Content-Type", "application/json")
                 .body(body.clone());
+        }
+        if let Some(file) = &request.upload {
+            sent = attach(sent, file).await.map_err(Miss::Final)?;
         }
         let answer = sent.send().await;
         self.trace(request, &url, &answer);
@@ -310,6 +313,34 @@ impl Client {
         };
         crate::output::note(&format!("> {} {url}\n< {outcome}", request.method));
     }
+}
+
+fn http(trust: tls::Trust<'_>, bounded: bool) -> Result<reqwest::Client, Failure> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::config(trust)?)
+        .connect_timeout(CONNECT_WAIT)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("goctl/", env!("CARGO_PKG_VERSION")));
+    if bounded {
+        builder = builder.read_timeout(READ_WAIT);
+    }
+    let built = builder.build();
+    built.map_err(|error| Failure::failed(chain(&error)))
+}
+
+/// A request with a file as its body.
+async fn attach(
+    sent: reqwest::RequestBuilder,
+    path: &Path,
+) -> Result<reqwest::RequestBuilder, Failure> {
+    let failed = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
+    let file = tokio::fs::File::open(path).await.map_err(failed)?;
+    let length = file.metadata().await.map_err(failed)?.len();
+    Ok(sent
+        .header("Content-Type", "application/octet-stream")
+        .header("Content-Length", length)
+        .body(file))
 }
 
 async fn read<T: DeserializeOwned>(response: Response, request: &Request) -> Result<T, Failure> {

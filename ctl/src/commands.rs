@@ -5,6 +5,7 @@ pub mod submit;
 
 pub mod cancel;
 pub mod eff;
+pub mod files;
 pub mod logs;
 pub mod ps;
 pub mod show;
@@ -49,6 +50,7 @@ pub async fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Ps(args) => ps::ps(session, args).await,
         Command::Show(args) => show::show(session, &args).await,
         Command::Logs(args) => Box::pin(logs::logs(session, &args)).await,
+        Command::Files(args) => Box::pin(files::run(session, args)).await,
         Command::Nodes(args) => nodes::nodes(session, &args).await,
         Command::Volumes => volumes::list(session).await,
         Command::Events(args) => events::events(session, &args).await,

@@ -8,6 +8,12 @@ pub const REQUEST_PATIENCE: Duration = Duration::from_secs(30);
 pub const CONNECT_WAIT: Duration = Duration::from_secs(3);
 /// How long one answer may be silent. Streams are kept alive by the server more often than this.
 pub const READ_WAIT: Duration = Duration::from_secs(70);
+/// How long the upload of a file is tried, unless `--timeout` says otherwise.
+pub const UPLOAD_PATIENCE: Duration = Duration::from_secs(24 * 3_600);
+/// How often a download says how far it is.
+pub const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+/// Files of one directory that are listed; a page more is read at once.
+pub const FILES_LISTED_MAX: usize = 20_000;
 /// The first pause after every head has failed once; doubled each round.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 /// The longest pause between two rounds over the heads.

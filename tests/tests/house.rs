@@ -43,7 +43,7 @@ const DOORS: [(&[&str], &[&str]); 15] = [
         &["nix"],
         &["agent", "beneath", "directory", "raft", "tests"],
     ),
-    (&["rustix", "tar", "zip"], &["beneath"]),
+    (&["rustix", "tar", "zip", "flate2"], &["beneath"]),
     (&["clap"], &["ctl", "agent", "xtask"]),
     (
         &[

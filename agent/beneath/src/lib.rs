@@ -15,7 +15,7 @@ pub mod error;
 pub mod limits;
 
 mod name;
-pub use name::shown;
+pub use name::{shown, unshown};
 mod ids;
 pub use ids::{Ids, as_user};
 mod descend;

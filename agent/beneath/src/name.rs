@@ -112,6 +112,28 @@ pub fn shown(name: &[u8]) -> String {
     text
 }
 
+/// The name that is [`shown`] so; `None` if none is: a backslash begins `\\xNN`, with small digits.
+pub fn unshown(text: &str) -> Option<Vec<u8>> {
+    let mut name = Vec::with_capacity(text.len());
+    let mut pieces = text.split('\\');
+    name.extend_from_slice(pieces.next()?.as_bytes());
+    for piece in pieces {
+        let code = piece.strip_prefix('x')?.as_bytes();
+        let (digits, rest) = code.split_first_chunk::<2>()?;
+        name.push(digit(digits[0])? << 4 | digit(digits[1])?);
+        name.extend_from_slice(rest);
+    }
+    Some(name)
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    }
+}
+
 /// Characters that no one sees and that turn or break the text around them.
 fn is_mark(letter: char) -> bool {
     let turns = matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
@@ -191,5 +213,17 @@ mod tests {
         assert_eq!(shown(b"a\xff\n"), "a\\xff\\x0a");
         assert_eq!(shown(b"a\\xff"), "a\\x5cxff");
         assert_eq!(shown("a\u{202e}b".as_bytes()), "a\\xe2\\x80\\xaeb");
+    }
+
+    #[test]
+    fn what_is_shown_leads_back_to_the_name() {
+        let every_byte: Vec<u8> = (0..=255).collect();
+        let names: [&[u8]; 4] = [b"", b"a\\x41", "gr\u{202e}\u{fc}n".as_bytes(), &every_byte];
+        for name in names {
+            assert_eq!(unshown(&shown(name)).as_deref(), Some(name));
+        }
+        for no_name in ["\\", "a\\", "\\x", "\\x4", "\\xG0", "\\xAB", "\\n"] {
+            assert_eq!(unshown(no_name), None, "{no_name}");
+        }
     }
 }

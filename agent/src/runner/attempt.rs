@@ -389,6 +389,10 @@ impl Run {
             clock::wall(),
             self.usage,
         );
+        if self.shared.runtime.needs_directory() {
+            let ids = self.shared.options.default_ids;
+            files::info::leave(&self.place, &self.assignment, &ending, ids).await;
+        }
         self.standing.progress = Progress::Ended(ending.clone());
         self.save().await?;
         self.shared.set_report(self.held, News::Ended(ending));

@@ -1,4 +1,4 @@
-//! What heads ask about attempts of this node: their output, and what they use.
+//! What heads ask about attempts of this node: their output, what they use, and their files.
 
 use std::io::SeekFrom;
 use std::path::Path;
@@ -42,6 +42,7 @@ async fn try_answer(uplink: &Uplink, mut stream: Stream) -> Result<(), NetError>
             let usage = uplink.runner.usage(attempt).await;
             stream.sender.send(&UsageAnswer(usage)).await?;
         }
+        Some(Opening::Files(call)) => super::files::serve(uplink, call, &mut stream).await?,
         Some(Opening::Session(_) | Opening::Secrets(_)) | None => {}
     }
     stream.sender.finish()

@@ -21,6 +21,7 @@ use crate::app::{App, Seen};
 use crate::auth::Caller;
 use crate::extract::{JobNumber, Params};
 use crate::gate::Lasting;
+use crate::host::files::Content;
 use crate::host::{HostError, Output, OutputKind, OutputRequest, OutputStart};
 use crate::limits::{NODE_WAIT, STREAM_ALIVE_EVERY, WAIT_SECONDS_MAX};
 use crate::problem::Refused;
@@ -67,12 +68,17 @@ pub(crate) async fn job_logs(
     let opened = timeout(NODE_WAIT, app.host().output(request)).await;
     let late = || HostError::Unreachable("no answer in time".into());
     let Output { offset, chunks } = opened.unwrap_or_else(|_| Err(late()))?;
-    let held = Held {
+    let body = held(chunks, app, caller, place);
+    Ok(answer(Some(attempt), offset, body))
+}
+
+/// A body of what comes, for as long as it may be sent.
+pub(super) fn held(chunks: Content, app: App, caller: Caller, place: Lasting) -> Body {
+    Body::from_stream(Held {
         chunks,
         over: Box::pin(over(app, caller).fuse()),
         _place: place,
-    };
-    Ok(answer(Some(attempt), offset, Body::from_stream(held)))
+    })
 }
 
 /// Resolves when nothing more may be sent: the server stops, or the token has ended.
@@ -160,15 +166,15 @@ async fn attempt(
 }
 
 /// One attempt of a job. Until its start is known, its node may not have heard of it.
-struct Known {
-    number: u32,
-    node: NodeId,
+pub(super) struct Known {
+    pub(super) number: u32,
+    pub(super) node: NodeId,
     started: bool,
     ended: bool,
 }
 
 /// Every attempt of a job, oldest first.
-fn attempts(found: &Found) -> Vec<Known> {
+pub(super) fn attempts(found: &Found) -> Vec<Known> {
     let (past, current) = match found {
         Found::Live(job) => (&job.past, job.attempt()),
         Found::Ended(job) => (&job.attempts, None),
@@ -191,7 +197,7 @@ fn attempts(found: &Found) -> Vec<Known> {
 /// A stream that keeps its place until it ends or is dropped. When it may not go on it breaks, so
 /// that nobody takes what was sent for the whole.
 struct Held<O> {
-    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, HostError>> + Send>>,
+    chunks: Content,
     over: Pin<Box<O>>,
     _place: Lasting,
 }

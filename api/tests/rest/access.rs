@@ -22,7 +22,7 @@ enum Who {
 use Who::{Admins, Operators, Strangers, Users};
 
 /// Alice has a pending job 1 and an ended job 2, bob the pending jobs 3 and 4.
-const ROWS: [Row; 72] = [
+const ROWS: [Row; 75] = [
     ("GET", "/cluster", "/cluster", "", Strangers),
     ("GET", "/healthz", "/healthz", "", Strangers),
     ("GET", "/readyz", "/readyz", "", Strangers),
@@ -57,6 +57,21 @@ const ROWS: [Row; 72] = [
     ("GET", "/jobs/{id}", "/jobs/3", "", Operators),
     ("GET", "/jobs/{id}/wait", "/jobs/2/wait", "", Users),
     ("GET", "/jobs/{id}/logs", "/jobs/2/logs", "", Users),
+    ("GET", "/jobs/{id}/files", "/jobs/2/files", "", Users),
+    (
+        "GET",
+        "/jobs/{id}/files/content",
+        "/jobs/2/files/content?path=god.log",
+        "",
+        Users,
+    ),
+    (
+        "GET",
+        "/jobs/{id}/files/archive",
+        "/jobs/2/files/archive",
+        "",
+        Users,
+    ),
     ("GET", "/jobs/{id}/usage", "/jobs/2/usage", "", Users),
     ("POST", "/jobs/{id}/cancel", "/jobs/4/cancel", "", Operators),
     (
@@ -240,9 +255,11 @@ const SETTINGS: &str = concat!(
 );
 
 /// What cannot be asked twice, and is tested where it belongs.
-const ONCE: [(&str, &str); 7] = [
+const ONCE: [(&str, &str); 9] = [
     ("DELETE", "/secrets/{name}"),
     ("POST", "/logout"),
+    ("PUT", "/jobs/{id}/files/content"),
+    ("DELETE", "/jobs/{id}/files/content"),
     ("DELETE", "/tokens/{id}"),
     ("POST", "/tokens/{id}/rotate"),
     ("DELETE", "/keys/{fingerprint}"),
@@ -257,6 +274,8 @@ async fn prepared() -> Bench {
         .ask("admin", "PUT", "/projects/secret", "{}")
         .await
         .expect(200);
+    let log = ("god.log".to_owned(), b"1".to_vec());
+    *bench.host.files.kept.lock().unwrap() = Ok([log].into());
     bench.submit("alice").await;
     let ended = bench.submit("alice").await;
     bench.run(ended, 0).await;
@@ -342,6 +361,11 @@ async fn a_job_of_somebody_else_is_not_there() {
         ("GET", ""),
         ("GET", "/wait?timeout=1"),
         ("GET", "/logs"),
+        ("GET", "/files"),
+        ("GET", "/files/archive"),
+        ("GET", "/files/content?path=god.log"),
+        ("PUT", "/files/content?path=work/a"),
+        ("DELETE", "/files/content?path=work/a"),
         ("GET", "/usage"),
         ("POST", "/cancel"),
     ];

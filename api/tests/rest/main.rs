@@ -6,6 +6,7 @@ mod support;
 mod access;
 mod directories;
 mod events;
+mod files;
 mod jobs;
 mod login;
 mod logs;

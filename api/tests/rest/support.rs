@@ -1,6 +1,7 @@
 //! A cluster in memory: the real `apply`, a clock that stands still, and outputs made up by the
 //! test; and a client that speaks to the router without sockets.
 
+pub mod files;
 pub mod host;
 pub mod log;
 pub mod stream;

@@ -17,3 +17,6 @@ pub const LOG_OFFSET: &str = "GoDocker-Log-Offset";
 
 /// The attempt, as `12_0#1`, that an answered log comes from.
 pub const LOG_ATTEMPT: &str = "GoDocker-Log-Attempt";
+
+/// The attempt, as `12_0#1`, whose file is answered.
+pub const FILE_ATTEMPT: &str = "GoDocker-Attempt";

@@ -12,6 +12,7 @@ pub mod job_request;
 pub mod query;
 
 pub mod event;
+pub mod file;
 pub mod node;
 pub mod raft;
 

@@ -76,6 +76,8 @@ pub mod code {
     pub const EVENTS_GONE: &str = "EVENTS_GONE";
     /// 408: the body did not arrive in time.
     pub const TOO_SLOW: &str = "TOO_SLOW";
+    /// 416: the range begins behind the end of the file.
+    pub const BAD_RANGE: &str = "BAD_RANGE";
     /// 413 or 431: the body or the headers are too large.
     pub const TOO_LARGE: &str = "TOO_LARGE";
     /// 415: the body is not JSON.

@@ -1,5 +1,7 @@
 //! One request, apart from the head that it goes to, and whether it may be sent twice.
 
+use std::path::{Path, PathBuf};
+
 use api_types::header;
 use reqwest::Method;
 use serde::Serialize;
@@ -15,6 +17,7 @@ pub struct Request {
     pub(super) repeatable: bool,
     pub(super) in_body: bool,
     pub(super) long_poll: bool,
+    pub(super) upload: Option<PathBuf>,
 }
 
 impl Request {
@@ -34,6 +37,7 @@ impl Request {
             repeatable,
             in_body: false,
             long_poll: false,
+            upload: None,
         }
     }
 
@@ -69,6 +73,12 @@ impl Request {
         let json = serde_json::to_vec(body).map_err(|e| Failure::failed(e.to_string()))?;
         self.body = Some(json);
         Ok(self)
+    }
+
+    /// With a file as the body, read while it is sent.
+    pub fn upload(mut self, file: &Path) -> Request {
+        self.upload = Some(file.to_owned());
+        self
     }
 
     /// With a header.

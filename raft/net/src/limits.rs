@@ -43,3 +43,8 @@ pub const CONNECTION_WINDOW: u32 = 32 << 20;
 pub const JOIN_WINDOW: u32 = 256 << 10;
 /// Names under which users call a head that its certificate may carry.
 pub const NAMES_MAX: usize = 64;
+/// Frames of a file that may be on their way, or wait at the other end, without having been taken
+/// by who asked for them: a slow reader keeps so much memory and no more.
+pub const FILE_FRAMES_AHEAD: u32 = 4;
+/// Bytes of one frame of a file.
+pub const FILE_FRAME_MAX: usize = 256 << 10;

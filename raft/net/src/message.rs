@@ -4,6 +4,7 @@
 //! Each stream begins with one [`Opening`] that says what it is for. Only a head that leads gives
 //! orders; the others answer heartbeats so that agents know them.
 
+mod files;
 mod secret;
 
 use model::assignment::{Assignment, Held, Report, Stop};
@@ -13,6 +14,9 @@ use model::node::NodeFacts;
 use model::{AttemptId, ClusterId, NodeId};
 use serde::{Deserialize, Serialize};
 
+pub use files::{
+    ArchiveKind, FileEntry, FileFault, FileKind, FilesAnswer, FilesCall, FilesWish, Span, Taken,
+};
 pub use secret::{Login, Plain, SecretAnswer, SecretCall, SecretFile, SecretWant};
 
 /// The first frame of every stream on the agent channel.
@@ -26,6 +30,8 @@ pub enum Opening {
     Usage(AttemptId),
     /// Agent to head, beside its session: the secrets of an attempt; one [`SecretAnswer`] follows.
     Secrets(SecretCall),
+    /// Head to agent: something is wanted of the files of an attempt; a [`FilesAnswer`] follows.
+    Files(FilesCall),
 }
 
 /// What an agent says of itself when it opens a session.

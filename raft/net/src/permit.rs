@@ -65,7 +65,7 @@ impl Permitted for Opening {
     fn speaker(&self) -> Speaker {
         match self {
             Opening::Session(_) | Opening::Secrets(_) => Speaker::Agent,
-            Opening::Output(_) | Opening::Usage(_) => Speaker::Head,
+            Opening::Output(_) | Opening::Usage(_) | Opening::Files(_) => Speaker::Head,
         }
     }
 }

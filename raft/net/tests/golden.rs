@@ -21,9 +21,10 @@ use model::format::{v1, v2};
 use model::{ClusterId, NodeId};
 use net::codec::VERSION;
 use net::message::{
-    Alive, HeadAddr, Hello, JoinAnswer, JoinCall, Lead, Login, Opening, Order, OutputAnswer,
-    OutputCall, OutputStart, OutputStream, Plain, SecretAnswer, SecretCall, SecretFile, SecretWant,
-    ToAgent, ToHead, UsageAnswer, Welcome,
+    Alive, ArchiveKind, FileEntry, FileFault, FileKind, FilesAnswer, FilesCall, FilesWish,
+    HeadAddr, Hello, JoinAnswer, JoinCall, Lead, Login, Opening, Order, OutputAnswer, OutputCall,
+    OutputStart, OutputStream, Plain, SecretAnswer, SecretCall, SecretFile, SecretWant, Span,
+    Taken, ToAgent, ToHead, UsageAnswer, Welcome,
 };
 
 #[test]
@@ -33,6 +34,7 @@ fn golden_messages_are_written_as_ever() {
     secrets(&mut samples);
     sessions(&mut samples);
     joining(&mut samples);
+    files(&mut samples);
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden");
     samples.check(&golden, "messages", VERSION);
 }
@@ -62,9 +64,15 @@ fn openings(samples: &mut Samples) {
             held: parts::held(),
             want: SecretWant::Login,
         }),
+        Opening::Files(FilesCall {
+            attempt: parts::attempt_id(),
+            owner: "alice".into(),
+            path: "work/out.sam".into(),
+            wish: FilesWish::Read,
+        }),
     ];
     samples.all(
-        variants!(Opening: Session, Output, Usage, Secrets),
+        variants!(Opening: Session, Output, Usage, Secrets, Files),
         &openings,
         &form(),
     );
@@ -98,6 +106,98 @@ fn secrets(samples: &mut Samples) {
     ];
     let all = variants!(SecretAnswer: Files, Login, Refused, NotHere);
     samples.all(all, &answers, &form());
+}
+
+fn files(samples: &mut Samples) {
+    let archives = [ArchiveKind::Tar, ArchiveKind::TarGz, ArchiveKind::Zip];
+    samples.all(variants!(ArchiveKind: Tar, TarGz, Zip), &archives, &form());
+    let wishes = [
+        FilesWish::List {
+            after: Some("a".into()),
+            limit: 1_000,
+        },
+        FilesWish::Read,
+        FilesWish::Archive(ArchiveKind::Zip),
+        FilesWish::Write { limit: 70_000 },
+        FilesWish::Remove,
+    ];
+    samples.all(
+        variants!(FilesWish: List, Read, Archive, Write, Remove),
+        &wishes,
+        &form(),
+    );
+    let kinds = [
+        FileKind::File,
+        FileKind::Directory,
+        FileKind::Link,
+        FileKind::Other,
+    ];
+    samples.all(
+        variants!(FileKind: File, Directory, Link, Other),
+        &kinds,
+        &form(),
+    );
+    faults(samples);
+    let entry = FileEntry {
+        name: "out.sam".into(),
+        kind: FileKind::Link,
+        size: 300,
+        modified_ms: 1_700_000_000_000,
+        mode: 0o640,
+        target: Some("b".into()),
+    };
+    let answers = [
+        FilesAnswer::Listed {
+            entries: vec![entry],
+            more: true,
+        },
+        FilesAnswer::Content {
+            length: 70_000,
+            version: 300,
+        },
+        FilesAnswer::Archive,
+        FilesAnswer::Ready,
+        FilesAnswer::Taken(1),
+        FilesAnswer::Done { bytes: 70_000 },
+        FilesAnswer::Refused {
+            fault: FileFault::Full,
+            words: "full".into(),
+        },
+    ];
+    samples.all(
+        variants!(FilesAnswer: Listed, Content, Archive, Ready, Taken, Done,
+            Refused),
+        &answers,
+        &form(),
+    );
+    let span = Span {
+        offset: 300,
+        length: 70_000,
+    };
+    samples.put("span", &span, &form());
+    samples.put("taken", &Taken(1), &form());
+}
+
+fn faults(samples: &mut Samples) {
+    let faults = [
+        FileFault::NoDirectory,
+        FileFault::Missing,
+        FileFault::Name,
+        FileFault::IsDirectory,
+        FileFault::NotDirectory,
+        FileFault::NotFile,
+        FileFault::Denied,
+        FileFault::TooLarge,
+        FileFault::Full,
+        FileFault::Again,
+        FileFault::Failed,
+    ];
+    samples.all(
+        variants!(FileFault: NoDirectory, Missing, Name, IsDirectory, NotDirectory, NotFile,
+            Denied, TooLarge, Full, Again, Failed),
+        &faults,
+        &form(),
+    );
 }
 
 fn sessions(samples: &mut Samples) {

@@ -13,8 +13,8 @@ use model::node::{NodeFacts, RuntimeKind};
 use model::{Fence, JobId, NodeId};
 use net::codec;
 use net::message::{
-    Alive, Hello, JoinCall, Opening, Order, OutputCall, OutputStart, OutputStream, SecretCall,
-    SecretWant, ToAgent, ToHead,
+    Alive, FilesCall, FilesWish, Hello, JoinCall, Opening, Order, OutputCall, OutputStart,
+    OutputStream, SecretCall, SecretWant, ToAgent, ToHead,
 };
 use net::permit::{Permitted, Speaker};
 use net::{Channel, Endpoint, FrameReceiver, Identity, NetError};
@@ -50,6 +50,12 @@ impl Word {
             start: OutputStart::Offset(0),
             follow: false,
         };
+        let files = FilesCall {
+            attempt,
+            owner: "alice".into(),
+            path: String::new(),
+            wish: FilesWish::Read,
+        };
         let secrets = SecretCall {
             held: Held {
                 attempt,
@@ -81,6 +87,7 @@ impl Word {
             Word::Opening(Opening::Output(output)),
             Word::Opening(Opening::Usage(attempt)),
             Word::Opening(Opening::Secrets(secrets)),
+            Word::Opening(Opening::Files(files)),
             Word::ToHead(ToHead::Heartbeat(1)),
             Word::ToHead(ToHead::Held {
                 term: 1,
@@ -102,6 +109,7 @@ impl Word {
             Word::Opening(Opening::Output(_)) => "output",
             Word::Opening(Opening::Usage(_)) => "usage",
             Word::Opening(Opening::Secrets(_)) => "secrets",
+            Word::Opening(Opening::Files(_)) => "files",
             Word::ToHead(ToHead::Heartbeat(_)) => "heartbeat",
             Word::ToHead(ToHead::Held { .. }) => "held",
             Word::ToHead(ToHead::Reports(_)) => "reports",
@@ -256,6 +264,7 @@ async fn a_node_hears_of_its_head_what_is_a_heads() {
     }
     let expected = [
         "alive on agent",
+        "files on agent",
         "log on raft",
         "order on agent",
         "output on agent",

@@ -32,6 +32,8 @@ use packing::Packing;
 pub enum Format {
     /// GNU tar, uncompressed: names byte for byte, owners as numbers, links as links.
     Tar,
+    /// The same, compressed with gzip.
+    TarGz,
     /// Deflated zip for people without tar. Links are left out; a byte of a name that is no UTF-8,
     /// a control character, a backslash, a percent sign, and the colon of what looks like a drive
     /// are written as `%NN`. At most [`ZIP_ENTRIES_MAX`] entries.
@@ -104,7 +106,8 @@ impl Tree {
             let state = State::default();
             let outlet = Outlet::new(&mut writer, &state);
             let packed = match format {
-                Format::Tar => self.pack(path, tar::Tar::new(outlet), u64::MAX, limit, &state),
+                Format::Tar => self.pack(path, tar::Tar::plain(outlet), u64::MAX, limit, &state),
+                Format::TarGz => self.pack(path, tar::Tar::zipped(outlet), u64::MAX, limit, &state),
                 Format::Zip => {
                     self.pack(path, zip::Zip::new(outlet), ZIP_ENTRIES_MAX, limit, &state)
                 }

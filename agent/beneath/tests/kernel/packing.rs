@@ -27,7 +27,7 @@ fn unpack(ground: &Ground, packed: &[u8], format: Format) -> PathBuf {
     fs::write(&archive, packed).unwrap();
     directory(&to, 0);
     let mut command = match format {
-        Format::Tar => {
+        Format::Tar | Format::TarGz => {
             let mut tar = Command::new("tar");
             tar.args([
                 "--extract",
@@ -164,7 +164,7 @@ fn a_part_or_a_file_is_packed_without_what_is_above() {
         directory(&ground.job.join("a"), USER);
         directory(&ground.job.join("a/b"), USER);
         file(&ground.job.join("a/b/c"), "c", USER);
-        for format in [Format::Tar, Format::Zip] {
+        for format in [Format::Tar, Format::TarGz, Format::Zip] {
             for (path, names) in [("a", vec!["b", "b/c"]), ("a/b/c", vec!["c"])] {
                 let (_, packed) = pack(ground, path, format);
                 let unpacked = unpack(ground, &packed, format);
@@ -230,7 +230,7 @@ fn an_archive_that_is_cut_off_does_not_look_whole() {
                 USER,
             );
         }
-        for format in [Format::Tar, Format::Zip] {
+        for format in [Format::Tar, Format::TarGz, Format::Zip] {
             let tree = ground.tree();
             let (mut packed, top) = (Vec::new(), Path::new(""));
             let large = tree.archive(top, format, &mut packed, 5_000).unwrap_err();
@@ -240,6 +240,10 @@ fn an_archive_that_is_cut_off_does_not_look_whole() {
             );
             match format {
                 Format::Tar => assert_ne!(&packed[packed.len() - 512..], &[0; 512][..]),
+                Format::TarGz => {
+                    let mut read = flate2::read::GzDecoder::new(&packed[..]);
+                    assert!(io::copy(&mut read, &mut io::sink()).is_err());
+                }
                 Format::Zip => assert!(!packed.windows(4).any(|four| four == b"PK\x05\x06")),
             }
             let gone = tree.archive(top, format, Gone(100), 1 << 20).unwrap_err();
@@ -264,7 +268,7 @@ fn what_is_packed_is_streamed() {
             .unwrap()
             .set_len(length)
             .unwrap();
-        for format in [Format::Tar, Format::Zip] {
+        for format in [Format::Tar, Format::TarGz, Format::Zip] {
             let mut most = Chunks(0);
             let archived = ground
                 .tree()

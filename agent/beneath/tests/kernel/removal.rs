@@ -69,7 +69,7 @@ fn what_is_too_deep_is_said_to_be_and_hangs_nothing() {
             let refused = tree.list(Path::new(&path), None, 1).unwrap_err();
             assert!(matches!(refused, BeneathError::Name { .. }), "{refused:?}");
         }
-        for format in [Format::Tar, Format::Zip] {
+        for format in [Format::Tar, Format::TarGz, Format::Zip] {
             let mut packed = Vec::new();
             let archived = tree
                 .archive(Path::new(""), format, &mut packed, 1 << 20)

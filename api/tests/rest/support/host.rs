@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use api::Host;
+use api::host::files::Files;
 use api::host::{
     ClusterCa, Figures, HostError, Output, OutputRequest, OutputStart, RaftMember, RaftRole,
     RaftStatus,
@@ -18,12 +19,14 @@ use model::{AttemptId, LogIndex, NodeId, Timestamp};
 use tokio::sync::mpsc;
 
 use super::NOW;
+use super::files::FakeFiles;
 use super::log::MemoryLog;
 
 pub struct FakeHost {
     log: Arc<MemoryLog>,
     /// What every attempt writes to stdout; or why it cannot be had.
     pub output: Mutex<Result<Vec<u8>, HostError>>,
+    pub files: FakeFiles,
     pub usage: Mutex<Result<Option<Usage>, HostError>>,
     pub transfer: Mutex<Result<(), HostError>>,
     pub figures: Mutex<Figures>,
@@ -60,6 +63,7 @@ impl FakeHost {
         FakeHost {
             log,
             output: Mutex::new(Ok(Vec::new())),
+            files: FakeFiles::default(),
             usage: Mutex::new(Ok(None)),
             transfer: Mutex::new(Ok(())),
             figures: Mutex::default(),
@@ -108,6 +112,10 @@ impl Host for FakeHost {
                 chunks: Box::pin(stream::iter(chunks)),
             })
         })
+    }
+
+    fn files(&self) -> &dyn Files {
+        &self.files
     }
 
     fn usage(&self, _: AttemptId, _: NodeId) -> Later<'_, Result<Option<Usage>, HostError>> {

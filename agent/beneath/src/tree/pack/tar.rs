@@ -1,23 +1,65 @@
 //! A tar archive. Names go in byte for byte; those that a header has no room for are written in
 //! front of it, as GNU tar does (`././@LongLink`).
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use ::tar::{Builder, EntryType, Header};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::content::Content;
 use super::outlet::Outlet;
 use super::{About, Pack};
 use crate::omission::Why;
 
+/// How hard gzip tries. At level 1 it makes what is packed already larger by a twentieth.
+const LEVEL: Compression = Compression::new(3);
 /// The name of an entry that holds a long name.
 const LONG_NAME: &[u8] = b"././@LongLink";
 
-pub(super) struct Tar<'a>(Builder<Outlet<'a>>);
+pub(super) struct Tar<'a>(Builder<Way<'a>>);
+
+/// What the archive goes through. The outlet is behind the compression: when it is cut off, the end
+/// mark of gzip does not come out either.
+enum Way<'a> {
+    Plain(Outlet<'a>),
+    Zipped(GzEncoder<Outlet<'a>>),
+}
+
+impl Way<'_> {
+    fn end(self) -> io::Result<()> {
+        match self {
+            Way::Plain(mut outlet) => outlet.flush(),
+            Way::Zipped(encoder) => encoder.finish()?.flush(),
+        }
+    }
+}
+
+impl Write for Way<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Way::Plain(outlet) => outlet.write(bytes),
+            Way::Zipped(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Way::Plain(outlet) => outlet.flush(),
+            Way::Zipped(encoder) => encoder.flush(),
+        }
+    }
+}
 
 impl<'a> Tar<'a> {
-    pub(super) fn new(outlet: Outlet<'a>) -> Tar<'a> {
-        Tar(Builder::new(outlet))
+    pub(super) fn plain(outlet: Outlet<'a>) -> Tar<'a> {
+        Tar(Builder::new(Way::Plain(outlet)))
+    }
+
+    pub(super) fn zipped(outlet: Outlet<'a>) -> Tar<'a> {
+        let encoder = GzEncoder::new(outlet, LEVEL);
+        Tar(Builder::new(Way::Zipped(encoder)))
     }
 
     fn entry(
@@ -90,7 +132,7 @@ impl Pack for Tar<'_> {
         Ok(Ok(()))
     }
 
-    fn finish(mut self) -> io::Result<()> {
-        self.0.finish()
+    fn finish(self) -> io::Result<()> {
+        self.0.into_inner()?.end()
     }
 }

@@ -1,0 +1,140 @@
+//! Whose an attempt's directory is, and with whose rights its files are opened.
+//!
+//! The journal forgets an attempt when the log has its end; the directory stays for weeks. So this
+//! is written down beside the directory, where only the agent can write, before the job begins.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use beneath::{BeneathError, Ids};
+use model::account::{UnixIds, UserName};
+use model::assignment::Assignment;
+use nix::unistd::{getegid, geteuid};
+use serde::{Deserialize, Serialize};
+
+use crate::runtime::Place;
+
+/// The ending of the file's name.
+pub const ENDING: &str = "owner";
+
+/// Whose a directory is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Owner {
+    /// Whose job it was.
+    pub owner: String,
+    /// What the job ran as.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Its other groups.
+    pub groups: Vec<u32>,
+}
+
+impl Owner {
+    /// Whose an attempt is, on a node whose unprivileged user is this one. An agent that is not
+    /// root runs jobs as itself.
+    pub fn of(assignment: &Assignment, default_ids: (u32, u32)) -> Owner {
+        let owner = assignment.owner.0.clone();
+        if !geteuid().is_root() {
+            return Owner {
+                owner,
+                uid: geteuid().as_raw(),
+                gid: getegid().as_raw(),
+                groups: Vec::new(),
+            };
+        }
+        let UnixIds { uid, gid, groups } = assignment.runs_as(default_ids);
+        Owner {
+            owner,
+            uid,
+            gid,
+            groups,
+        }
+    }
+
+    /// Whether it is this user's.
+    pub fn is(&self, user: &UserName) -> bool {
+        self.owner == user.0
+    }
+
+    /// Who its files are opened as.
+    ///
+    /// # Errors
+    /// [`BeneathError::Ids`] if nobody's files are opened as that.
+    pub fn ids(&self) -> Result<Ids, BeneathError> {
+        Ids::new(self.uid, self.gid, self.groups.clone())
+    }
+
+    /// Writes it down for a place.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn note(&self, place: &Place) -> io::Result<()> {
+        let (path, new) = (path(place), place.dir.with_extension("new"));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        fs::rename(new, path)
+    }
+
+    /// What was written down; `None` if the place has no directory, or one of an agent that did
+    /// not write it down yet.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(place: &Place) -> io::Result<Option<Owner>> {
+        match fs::read(path(place)) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn path(place: &Place) -> PathBuf {
+    place.dir.with_extension(ENDING)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use model::{Fence, JobId};
+
+    #[test]
+    fn what_was_written_down_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let attempt = JobId(12).task().attempt(3);
+        let place = crate::files::place(dir.path(), attempt, Fence(1));
+        assert_eq!(Owner::read(&place).unwrap(), None);
+        let owner = Owner {
+            owner: "alice".into(),
+            uid: 1001,
+            gid: 1002,
+            groups: vec![7],
+        };
+        owner.note(&place).unwrap();
+        owner.note(&place).unwrap();
+        assert_eq!(Owner::read(&place).unwrap(), Some(owner.clone()));
+        assert!(owner.is(&"alice".into()) && !owner.is(&"bob".into()));
+        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
+        assert_eq!(names.len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_opened_as_root() {
+        let owner = Owner {
+            owner: "alice".into(),
+            uid: 0,
+            gid: 0,
+            groups: Vec::new(),
+        };
+        assert!(owner.ids().is_err());
+    }
+}

@@ -1,0 +1,213 @@
+//! The files of jobs, on real nodes that run real processes: asked of every head, with names that
+//! want out, while the files change, and when their node is gone.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+use tests::cluster::{Cluster, Layout, until};
+
+fn process() -> Layout {
+    Layout {
+        heads: 3,
+        agents: 2,
+        runtime: "process",
+        further: vec!["--cpus".into(), "8".into()],
+    }
+}
+
+/// Runs a script to its end; gives the job.
+fn run(cluster: &Cluster, script: &str) -> anyhow::Result<u64> {
+    let id = submit(cluster, script)?;
+    until(&format!("job {id} has ended"), || {
+        let job = cluster.goctl_json(&["show", &id.to_string()])?;
+        Ok((job["state"] == "succeeded").then_some(()))
+    })?;
+    Ok(id)
+}
+
+fn submit(cluster: &Cluster, script: &str) -> anyhow::Result<u64> {
+    let args = [
+        "submit", "-q", "--cpu", "0.1", "--mem", "64M", "--", "/bin/sh", "-c", script,
+    ];
+    Ok(cluster.goctl(&args)?.trim().parse()?)
+}
+
+fn names(list: &Value) -> anyhow::Result<Vec<String>> {
+    let files = list.as_array().context("a list")?;
+    let name = |file: &Value| file["name"].as_str().map(str::to_owned);
+    files
+        .iter()
+        .map(|file| name(file).context("a name"))
+        .collect()
+}
+
+#[test]
+fn every_head_lists_and_sends_what_a_job_left() -> anyhow::Result<()> {
+    let cluster = Cluster::start(&process())?;
+    let script = "echo out; echo err >&2; mkdir -p d/e; seq 1 200000 > d/numbers; echo x > d/e/x";
+    let id = run(&cluster, script)?.to_string();
+    let here = tempfile::tempdir()?;
+    let numbers: String = (1..=200_000).map(|number| format!("{number}\n")).collect();
+    for head in cluster.heads() {
+        let list = cluster.goctl_at(&head, &["files", "ls", &id, "-o", "json"])?;
+        let listed = names(&serde_json::from_str(&list)?)?;
+        ensure!(
+            listed == ["god.err", "god.info", "god.log", "work"],
+            "{listed:?}"
+        );
+        let output = cluster.goctl_at(&head, &["files", "get", &id, "god.log", "-"])?;
+        ensure!(output == "out\n", "{output}");
+        let got = cluster.goctl_at(&head, &["files", "get", &id, "work/d/numbers", "-"])?;
+        ensure!(got == numbers, "{} bytes", got.len());
+        let archive = here.path().join(format!("{head}.tar.gz"));
+        let to = archive.to_str().context("a path")?;
+        cluster.goctl_at(&head, &["files", "archive", &id, "--to", to])?;
+        let listed = std::process::Command::new("tar")
+            .args(["tzf", to])
+            .output()?;
+        let listed = String::from_utf8(listed.stdout)?;
+        for name in ["god.log", "god.info", "work/d/numbers", "work/d/e/x"] {
+            ensure!(listed.lines().any(|line| line == name), "{name}: {listed}");
+        }
+    }
+    let info = cluster.goctl(&["files", "get", &id, "god.info", "-"])?;
+    let info: Value = serde_json::from_str(&info)?;
+    ensure!(
+        info["outcome"] == "succeeded" && info["exit_code"] == 0,
+        "{info}"
+    );
+    Ok(())
+}
+
+#[test]
+fn no_name_and_no_link_leads_out() -> anyhow::Result<()> {
+    let cluster = Cluster::start(&process())?;
+    let script = "ln -s /etc/shadow shadow; ln -s / root; ln -s .. up; ln -s ../god.log log; \
+        mkfifo pipe; ln -s loop loop; mkdir real; echo in > real/file; ln -s real dir; \
+        printf x > \"$(printf 'new\\nline')\"";
+    let id = run(&cluster, script)?.to_string();
+    let evil = [
+        "..",
+        "../..",
+        "/etc/shadow",
+        "work/../god.log",
+        "work/shadow",
+        "work/root/etc/passwd",
+        "work/up/god.log",
+        "work/log",
+        "work/pipe",
+        "work/loop",
+        "work/dir/file",
+        "work//real",
+        "./god.log",
+        "",
+        "work",
+        "work/nothing",
+        "work/\\x00",
+        "work/\\q",
+        "\\x2fetc\\x2fshadow",
+        "work/\\x2e\\x2e/god.log",
+    ];
+    let long = "a".repeat(5_000);
+    let deep = "a/".repeat(200) + "a";
+    for name in evil.iter().copied().chain([long.as_str(), deep.as_str()]) {
+        let out = cluster.goctl_output(&["files", "get", &id, "-o", "json", "--", name, "-"])?;
+        ensure!(!out.status.success(), "{name}");
+        ensure!(
+            out.stdout.is_empty(),
+            "{name} gave {} bytes",
+            out.stdout.len()
+        );
+        let told = String::from_utf8_lossy(&out.stderr);
+        ensure!(!told.contains("INTERNAL"), "{name}: {told}");
+        ensure!(
+            !told.contains("/attempts/"),
+            "{name} tells where it lies: {told}"
+        );
+    }
+    for name in ["..", "work/root", "work/up", "/", "work/dir", "work/pipe"] {
+        let listed = cluster.goctl_output(&["files", "ls", &id, name])?;
+        ensure!(!listed.status.success() || name == "/", "{name} is listed");
+    }
+    let list = cluster.goctl_json(&["files", "ls", &id, "work"])?;
+    let links: Vec<_> = list.as_array().context("a list")?.iter().collect();
+    let shadow = links
+        .iter()
+        .find(|file| file["name"] == "shadow")
+        .context("shadow")?;
+    ensure!(
+        shadow["kind"] == "link" && shadow["target"] == "/etc/shadow",
+        "{shadow}"
+    );
+    let got = cluster.goctl(&["files", "get", &id, "work/new\\x0aline", "-"])?;
+    ensure!(got == "x", "{got}");
+    // What lies behind links is in no archive.
+    let here = tempfile::tempdir()?;
+    let to = here.path().join("a.tar");
+    let to = to.to_str().context("a path")?;
+    cluster.goctl(&["files", "archive", &id, "work", "--to", to])?;
+    let packed = fs::read(to)?;
+    ensure!(packed.len() < 64 << 10, "{} bytes", packed.len());
+    Ok(())
+}
+
+#[test]
+fn files_are_put_into_running_and_ended_jobs_and_go_no_further() -> anyhow::Result<()> {
+    let cluster = Cluster::start(&process())?;
+    let script = "until test -e go; do sleep 0.1; done; cat go";
+    let id = submit(&cluster, script)?;
+    until("the job runs", || {
+        let job = cluster.goctl_json(&["show", &id.to_string()])?;
+        Ok((job["state"] == "running").then_some(()))
+    })?;
+    let id = id.to_string();
+    let here = tempfile::tempdir()?;
+    let file = here.path().join("go");
+    fs::write(&file, "gone\n")?;
+    let file = file.to_str().context("a path")?;
+    for path in ["god.log", "new", "../x", "/tmp/x", "work/../x", "work"] {
+        let out = cluster.goctl_output(&["files", "put", &id, file, path])?;
+        ensure!(!out.status.success(), "{path} was written");
+    }
+    cluster.goctl(&["files", "put", &id, file])?;
+    cluster.goctl(&["wait", &id])?;
+    let output = cluster.goctl(&["files", "get", &id, "god.log", "-"])?;
+    ensure!(output == "gone\n", "{output}");
+    let large = here.path().join("large");
+    let bytes: Vec<u8> = (0..3 << 20).map(|at: u32| at.to_le_bytes()[1]).collect();
+    fs::write(&large, &bytes)?;
+    let large = large.to_str().context("a path")?;
+    cluster.goctl(&["files", "put", &id, large, "work/deep/er/large"])?;
+    let back = here.path().join("back");
+    let to = back.to_str().context("a path")?;
+    cluster.goctl(&["files", "get", &id, "work/deep/er/large", to])?;
+    ensure!(fs::read(&back)? == bytes, "the file came back changed");
+    cluster.goctl(&["files", "rm", &id, "work/deep"])?;
+    let gone = cluster.goctl_output(&["files", "ls", &id, "work/deep"])?;
+    ensure!(gone.status.code() == Some(3), "{gone:?}");
+    Ok(())
+}
+
+#[test]
+fn a_node_that_is_gone_is_named() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(&process())?;
+    let id = run(&cluster, "true")?.to_string();
+    let job = cluster.goctl_json(&["show", &id])?;
+    let node = job["attempts"][0]["node"]
+        .as_str()
+        .context("a node")?
+        .to_owned();
+    cluster.kill(&node)?;
+    until("the files are out of reach", || {
+        let out = cluster.goctl_output(&["files", "get", &id, "god.log", "-"])?;
+        let told = String::from_utf8_lossy(&out.stderr);
+        Ok((!out.status.success() && told.contains(&node)).then_some(()))
+    })?;
+    cluster.restart(&node)?;
+    until("the files are back", || {
+        let out = cluster.goctl_output(&["files", "ls", &id])?;
+        Ok(out.status.success().then_some(()))
+    })
+}
