@@ -22,7 +22,7 @@ enum Who {
 use Who::{Admins, Operators, Strangers, Users};
 
 /// Alice has a pending job 1 and an ended job 2, bob the pending jobs 3 and 4.
-const ROWS: [Row; 75] = [
+const ROWS: [Row; 76] = [
     ("GET", "/cluster", "/cluster", "", Strangers),
     ("GET", "/healthz", "/healthz", "", Strangers),
     ("GET", "/readyz", "/readyz", "", Strangers),
@@ -129,6 +129,7 @@ const ROWS: [Row; 75] = [
         r#"{"role":"agent"}"#,
         Admins,
     ),
+    ("GET", "/metrics", "/metrics", "", Operators),
     ("GET", "/raft", "/raft", "", Operators),
     ("GET", "/raft/hash", "/raft/hash", "", Operators),
     (
