@@ -71,7 +71,8 @@ pub(crate) fn put(batch: &mut WriteBatch, job: &EndedJob) {
     }
 }
 
-/// Adds to the index what an older release left out. Blocks; a million jobs take some tens of seconds.
+/// Adds to the index what an older release left out. Blocks; a million jobs take some tens of
+/// seconds.
 pub(crate) fn complete(db: &Database, loaded: &Loaded) -> io::Result<()> {
     let (known, wanted) = (
         Indexed::read(db)?,
