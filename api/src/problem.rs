@@ -359,7 +359,18 @@ pub(crate) fn conflict(detail: impl Into<String>, hint: impl Into<Cow<'static, s
 
 /// What is wrong with a file of a job.
 fn of_file(fault: FileFault, detail: String) -> Refused {
-    let (status, code, hint) = match fault {
+    let (status, code, hint) = told_of(fault);
+    let refused = Refused::new(status, code, detail, hint);
+    match fault {
+        FileFault::Name => refused.with_field("path"),
+        FileFault::Again => refused.with_retry_after(1),
+        _ => refused,
+    }
+}
+
+/// Status, code and remedy.
+fn told_of(fault: FileFault) -> (StatusCode, &'static str, &'static str) {
+    match fault {
         FileFault::NoDirectory => (
             StatusCode::NOT_FOUND,
             code::NOT_FOUND,
@@ -421,12 +432,6 @@ fn of_file(fault: FileFault, detail: String) -> Refused {
             code::STORAGE,
             "tell an administrator to look at the node's log",
         ),
-    };
-    let refused = Refused::new(status, code, detail, hint);
-    match fault {
-        FileFault::Name => refused.with_field("path"),
-        FileFault::Again => refused.with_retry_after(1),
-        _ => refused,
     }
 }
 

@@ -85,9 +85,12 @@ fn free() -> OpenApiRouter<App> {
 
 /// Routes that answer at once.
 fn quick() -> OpenApiRouter<App> {
+    work().merge(people()).merge(cluster_wide())
+}
+
+/// Jobs, and what they run on.
+fn work() -> OpenApiRouter<App> {
     OpenApiRouter::default()
-        .routes(routes!(login::log_out))
-        .routes(routes!(login::who_am_i))
         .routes(routes!(jobs::list_jobs, submit::submit_job))
         .routes(routes!(submit::submit_batch))
         .routes(routes!(jobs::cancel_jobs))
@@ -104,6 +107,13 @@ fn quick() -> OpenApiRouter<App> {
             volumes::put_volume,
             volumes::remove_volume
         ))
+}
+
+/// Accounts, and what belongs to them.
+fn people() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(login::log_out))
+        .routes(routes!(login::who_am_i))
         .routes(routes!(users::list_users))
         .routes(routes!(users::show_user, users::put_user))
         .routes(routes!(users::set_password))
@@ -129,6 +139,11 @@ fn quick() -> OpenApiRouter<App> {
         ))
         .routes(routes!(projects::project_quota))
         .routes(routes!(projects::reset_project))
+}
+
+/// What holds for all.
+fn cluster_wide() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
         .routes(routes!(queues::list_queues))
         .routes(routes!(
             queues::show_queue,

@@ -25,6 +25,9 @@ async fn get(bench: &Bench, path: &str, headers: &[(&str, &str)]) -> Answer {
     bench.send(request.body("".into()).unwrap()).await
 }
 
+/// Headers of a request; status, body and `Content-Range` of its answer.
+type Case<'a> = (&'a [(&'a str, &'a str)], u16, &'a str, Option<&'a str>);
+
 #[tokio::test]
 async fn a_directory_is_listed_a_page_at_a_time() {
     let bench = with_files(&[("a", "1"), ("b", "22"), ("c", "333")]).await;
@@ -63,7 +66,7 @@ async fn a_file_comes_whole_or_in_part_and_is_never_shown_by_a_browser() {
     assert!(header("content-security-policy").starts_with("sandbox"));
     assert_eq!(header("godocker-attempt"), "1_0#1");
     let tag = header("etag");
-    let cases: [(&[(&str, &str)], u16, &str, Option<&str>); 5] = [
+    let cases: [Case<'_>; 5] = [
         (&[("Range", "bytes=7-")], 206, "789", Some("bytes 7-9/10")),
         (
             &[("Range", "bytes=-1"), ("If-Range", &tag)],

@@ -323,11 +323,11 @@ fn held(holder: &Holder) -> Vec<u8> {
 
 /// What [`held`] wrote.
 fn holder(text: &str) -> Option<Holder> {
-    match text.split_at_checked(1)? {
-        ("u", name) => Some(Holder::User(name.into())),
-        ("p", name) => Some(Holder::Project(name.into())),
-        _ => None,
-    }
+    let user = text.strip_prefix('u');
+    user.map(|name| Holder::User(name.into())).or_else(|| {
+        let project = text.strip_prefix('p')?;
+        Some(Holder::Project(project.into()))
+    })
 }
 
 fn lettered(letter: u8, name: &str) -> Vec<u8> {

@@ -9,7 +9,7 @@
 //! | message | channel | speaker |
 //! |---|---|---|
 //! | [`JoinCall`] | join | a machine without a certificate |
-//! | [`Opening::Session`], [`Opening::Secrets`], [`ToHead`] | agent | a node that has called a head |
+//! | [`Opening::Session`], [`Opening::Secrets`], [`ToHead`] | agent | a node that calls a head |
 //! | other [`Opening`]s, [`ToAgent`] | agent | the head that was called |
 //! | what heads ask of each other about the log (`raft`) | Raft | a head |
 

@@ -24,7 +24,7 @@ fn job(id: u64, all: u64) -> EndedJob {
     let text = |what: &str, of: u64| format!("{what}-{}", id % of);
     let outcome = match id {
         3 | 5 | 7 => Outcome::OutOfMemory,
-        _ if id % 20 == 0 => Outcome::Failed,
+        _ if id.is_multiple_of(20) => Outcome::Failed,
         _ if id % 1_000 == 1 => Outcome::TimedOut,
         _ => Outcome::Succeeded,
     };
@@ -44,7 +44,7 @@ fn job(id: u64, all: u64) -> EndedJob {
             },
             queue: text("queue", 4),
             image: text("docker.io/library/image", 100),
-            tags: if id % 97 == 0 {
+            tags: if id.is_multiple_of(97) {
                 vec!["tagged".into()]
             } else {
                 Vec::new()

@@ -49,7 +49,7 @@ fn line(number: u64) -> LedgerLine {
                 image_digest: "sha256:".to_owned() + &"0123456789abcdef".repeat(4),
             }),
             ended_at: at,
-            outcome: if number % 10 == 0 {
+            outcome: if number.is_multiple_of(10) {
                 Outcome::Failed
             } else {
                 Outcome::Succeeded

@@ -234,47 +234,8 @@ fn known_secrets_are_in_no_file_of_the_cluster_and_not_in_the_engine() -> anyhow
         program: Program::Script("cat /run/secrets/* >/dev/null; sleep 600"),
     })?;
     bench.running(id)?;
-    // Somebody else means their own secrets, and has none.
-    let wish = [
-        "submit",
-        "--image",
-        tests::bench::IMAGE,
-        "--secret",
-        &name,
-        "--",
-        "true",
-    ];
-    let refused = other.command(&wish)?.output()?;
-    ensure!(!refused.status.success(), "{refused:?}");
-    let listed = other.command(&["secret", "ls"])?.output()?;
-    ensure!(!String::from_utf8_lossy(&listed.stdout).contains(&name));
-
-    let container = until("the job's container is known", || {
-        let job = bench.show(id)?;
-        let container = job["attempts"][0]["container"].as_str();
-        Ok(container.map(str::to_owned))
-    })?;
-    let docker = |args: &[&str]| -> anyhow::Result<String> {
-        let output = Command::new("docker")
-            .args(["-H", &engine])
-            .args(args)
-            .output()?;
-        ensure!(output.status.success(), "{output:?}");
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    let inspected = docker(&["inspect", &container])?;
-    ensure!(inspected.contains("/run/secrets"), "{inspected}");
-    ensure!(!inspected.contains(&value), "{inspected}");
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
-    let ours = bench.cluster.path();
-    let left = mounts
-        .lines()
-        .find(|line| line.contains(&*ours.to_string_lossy()) && line.contains(".secrets "));
-    ensure!(
-        left.is_none(),
-        "the node still has the job's secrets: {left:?}"
-    );
-
+    means_their_own(&other, &name)?;
+    engine_knows_no(&bench, &engine, id, &value)?;
     bench
         .cluster
         .goctl(&["cancel", &id.to_string(), "--grace", "0s"])?;
@@ -299,5 +260,53 @@ fn known_secrets_are_in_no_file_of_the_cluster_and_not_in_the_engine() -> anyhow
             ensure!(!holds(bytes, word), "{what} is in {}", path.display());
         }
     }
+    Ok(())
+}
+
+/// Somebody else who names it means their own secrets, and has none.
+fn means_their_own(other: &Other, name: &str) -> anyhow::Result<()> {
+    let wish = [
+        "submit",
+        "--image",
+        tests::bench::IMAGE,
+        "--secret",
+        name,
+        "--",
+        "true",
+    ];
+    let refused = other.command(&wish)?.output()?;
+    ensure!(!refused.status.success(), "{refused:?}");
+    let listed = other.command(&["secret", "ls"])?.output()?;
+    ensure!(!String::from_utf8_lossy(&listed.stdout).contains(name));
+    Ok(())
+}
+
+/// The engine has the files' place and not what is in them, and the node shows them to nobody.
+fn engine_knows_no(bench: &Bench, engine: &str, id: u64, value: &str) -> anyhow::Result<()> {
+    let container = until("the job's container is known", || {
+        let job = bench.show(id)?;
+        let container = job["attempts"][0]["container"].as_str();
+        Ok(container.map(str::to_owned))
+    })?;
+    let docker = |args: &[&str]| -> anyhow::Result<String> {
+        let output = Command::new("docker")
+            .args(["-H", engine])
+            .args(args)
+            .output()?;
+        ensure!(output.status.success(), "{output:?}");
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let inspected = docker(&["inspect", &container])?;
+    ensure!(inspected.contains("/run/secrets"), "{inspected}");
+    ensure!(!inspected.contains(value), "{inspected}");
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
+    let ours = bench.cluster.path();
+    let left = mounts
+        .lines()
+        .find(|line| line.contains(&*ours.to_string_lossy()) && line.contains(".secrets "));
+    ensure!(
+        left.is_none(),
+        "the node still has the job's secrets: {left:?}"
+    );
     Ok(())
 }

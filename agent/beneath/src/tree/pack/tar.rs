@@ -24,7 +24,7 @@ pub(super) struct Tar<'a>(Builder<Way<'a>>);
 /// mark of gzip does not come out either.
 enum Way<'a> {
     Plain(Outlet<'a>),
-    Zipped(GzEncoder<Outlet<'a>>),
+    Zipped(Box<GzEncoder<Outlet<'a>>>),
 }
 
 impl Way<'_> {
@@ -59,7 +59,7 @@ impl<'a> Tar<'a> {
 
     pub(super) fn zipped(outlet: Outlet<'a>) -> Tar<'a> {
         let encoder = GzEncoder::new(outlet, LEVEL);
-        Tar(Builder::new(Way::Zipped(encoder)))
+        Tar(Builder::new(Way::Zipped(Box::new(encoder))))
     }
 
     fn entry(
