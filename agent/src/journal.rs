@@ -396,16 +396,27 @@ impl Kept for LeaseMark {}
 fn seal<T: Serialize>(value: &T) -> Vec<u8> {
     let body = model::format::encode(value);
     let mut sealed = vec![VERSION];
-    sealed.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
+    sealed.extend_from_slice(&sum(VERSION, &body).to_le_bytes());
     sealed.extend_from_slice(&body);
     sealed
 }
 
+/// The checksum of a record; from version 3 on also of the version itself, which would else turn
+/// into an older one unnoticed.
+fn sum(version: u8, body: &[u8]) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    if version >= 3 {
+        sum.update(&[version]);
+    }
+    sum.update(body);
+    sum.finalize()
+}
+
 fn unseal<T: Kept>(sealed: &[u8]) -> Option<T> {
     let (version, rest) = sealed.split_first()?;
-    let (sum, body) = rest.split_first_chunk::<4>()?;
+    let (written, body) = rest.split_first_chunk::<4>()?;
     let known = (1..=VERSION).contains(version);
-    let intact = known && u32::from_le_bytes(*sum) == crc32fast::hash(body);
+    let intact = known && u32::from_le_bytes(*written) == sum(*version, body);
     if intact {
         model::format::decode(body).ok()
     } else {

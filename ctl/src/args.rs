@@ -27,7 +27,9 @@ const GLOBAL: &str = "Options of every command";
 const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Jobs",
-        &["submit", "run", "ps", "show", "logs", "wait", "cancel"],
+        &[
+            "submit", "run", "ps", "show", "logs", "files", "wait", "cancel",
+        ],
     ),
     (
         "Projects and bounds",
