@@ -33,7 +33,7 @@ struct Info<'a> {
     memory_bytes: u64,
     started_ms: Option<u64>,
     ended_ms: u64,
-    outcome: String,
+    outcome: &'a str,
     exit_code: Option<i32>,
     signal: Option<u8>,
     oom_killed: bool,
@@ -102,7 +102,7 @@ fn text(assignment: &Assignment, ending: &Ending) -> io::Result<Vec<u8>> {
         memory_bytes: spec.resources.memory.0,
         started_ms: started.map(|started| started.at.0),
         ended_ms: ending.at.0,
-        outcome: word(&format!("{:?}", ending.outcome)),
+        outcome: ending.outcome.word(),
         exit_code: ending.exit.code,
         signal: ending.exit.signal,
         oom_killed: ending.exit.oom_killed,
@@ -113,18 +113,6 @@ fn text(assignment: &Assignment, ending: &Ending) -> io::Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(&info)?;
     text.push(b'\n');
     Ok(text)
-}
-
-/// `TimedOut` as the API says it: `timed_out`.
-fn word(variant: &str) -> String {
-    let mut word = String::with_capacity(variant.len() + 2);
-    for letter in variant.chars() {
-        if letter.is_ascii_uppercase() && !word.is_empty() {
-            word.push('_');
-        }
-        word.push(letter.to_ascii_lowercase());
-    }
-    word
 }
 
 fn give_output(path: &Path, owner: &Owner) -> io::Result<()> {
@@ -145,16 +133,5 @@ fn give(file: &File, owner: &Owner) -> io::Result<()> {
         fchown(file, Some(owner.uid), Some(owner.gid))
     } else {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outcomes_have_the_words_of_the_api() {
-        assert_eq!(word("Succeeded"), "succeeded");
-        assert_eq!(word("OutOfMemory"), "out_of_memory");
     }
 }

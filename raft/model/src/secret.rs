@@ -81,11 +81,11 @@ impl State {
     }
 
     /// All secrets of one owner, by name.
-    pub fn secrets_of<'a>(&'a self, owner: &'a Holder) -> impl Iterator<Item = &'a Secret> {
-        let from = (owner.clone(), String::new());
-        (self.secrets.range(from..))
+    pub fn secrets_of(&self, owner: &Holder) -> impl Iterator<Item = &Secret> + use<'_> {
+        let owner = owner.clone();
+        (self.secrets.range((owner.clone(), String::new())..))
             .map(|(_, secret)| secret)
-            .take_while(move |secret| secret.owner == *owner)
+            .take_while(move |secret| secret.owner == owner)
     }
 
     /// The secret that a job of this user in this project means by a name: their own, or else the
@@ -103,18 +103,8 @@ impl State {
             SecretKind::Registry { host, .. } => *host == wanted,
             SecretKind::File => false,
         };
-        let (own, shared) = (Holder::User(by.clone()), Holder::Project(project.into()));
-        let own = self.secrets_of(&own).find(fits).map(|secret| &secret.name);
-        match own {
-            Some(name) => self.secret(&Holder::User(by.clone()), name),
-            None => {
-                let name = self
-                    .secrets_of(&shared)
-                    .find(fits)
-                    .map(|secret| &secret.name)?;
-                self.secret(&Holder::Project(project.into()), name)
-            }
-        }
+        let own = self.secrets_of(&Holder::User(by.clone())).find(fits);
+        own.or_else(|| self.secrets_of(&Holder::Project(project.into())).find(fits))
     }
 
     /// The job of an attempt that was given to this node and is not over; a node learns nothing of
