@@ -37,7 +37,8 @@ pub(crate) struct Snapshots {
     dir: PathBuf,
     faults: Faults,
     newest: Mutex<Option<(SnapshotMeta, Snapshot)>>,
-    building: Mutex<()>,
+    /// Held while a copy is made; what it holds is whether none is made any more.
+    building: Mutex<bool>,
     received: AtomicU64,
 }
 
@@ -110,7 +111,7 @@ impl Snapshots {
             dir: dir.to_owned(),
             faults,
             newest: Mutex::new(newest),
-            building: Mutex::new(()),
+            building: Mutex::new(false),
             received: AtomicU64::new(0),
         })
     }
@@ -122,7 +123,7 @@ impl Snapshots {
 
     /// Copies the tables as they are, durably. Blocks.
     pub(crate) fn build(&self, db: &Database) -> io::Result<(SnapshotMeta, Snapshot)> {
-        let _one = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self.building()?;
         let unfinished = self.dir.join("building.part");
         disk::remove_dir(&unfinished)?;
         db.checkpoint(&unfinished)?;
@@ -164,7 +165,7 @@ impl Snapshots {
         if known {
             return Ok(());
         }
-        let _one = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self.building()?;
         let unfinished = self.dir.join("adopting.part");
         disk::clone_db(snapshot.path(), &unfinished)?;
         self.keep(meta, &unfinished).map(drop)
@@ -198,6 +199,20 @@ impl Snapshots {
             old.0.temporary.store(true, Ordering::Release);
         }
         Ok(kept)
+    }
+
+    /// Waits for a copy that is being made; none is made afterwards. Blocks.
+    pub(crate) fn close(&self) {
+        *self.building.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// One copy at a time, and none once this is closed.
+    fn building(&self) -> io::Result<MutexGuard<'_, bool>> {
+        let closed = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            return Err(io_error("this head has ended"));
+        }
+        Ok(closed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<(SnapshotMeta, Snapshot)>> {

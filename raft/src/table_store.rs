@@ -155,9 +155,11 @@ impl TableStore {
         &self.0.shared.snapshots
     }
 
-    /// Stops the worker and gives the files back. Blocks until what runs is done.
+    /// Stops the worker and gives the files back. Blocks until what runs is done, a snapshot that
+    /// is being made included: whoever opens or removes the directory next has it alone.
     pub(crate) fn close(&self) {
         self.0.worker.end();
+        self.snapshots().close();
         let db = self.view().db.clone();
         if let Err(error) = db.flush() {
             tracing::warn!(%error, "the tables could not be flushed; the log has what is missing");

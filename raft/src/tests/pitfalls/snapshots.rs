@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use model::{JobId, NodeId};
 use openraft::RaftSnapshotBuilder;
@@ -52,6 +53,42 @@ async fn a_snapshot_holds_exactly_what_it_says() {
     turns.close();
     let end = writer.await.unwrap();
     assert!(seen.iter().all(|seen| *seen < end), "{seen:?} of {end}");
+}
+
+/// A store gives its directory back only once a snapshot that is being made is made, and makes none
+/// after that: whoever removes or opens the directory next has it alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_closes_waits_for_its_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let (reached, mut at_it) = tokio::sync::mpsc::unbounded_channel();
+    let (go_on, held) = std::sync::mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let faults = Faults::new(move |point| {
+        if point == DiskPoint::SnapshotBuilt {
+            reached.send(()).map_err(io::Error::other)?;
+            // An end that nobody holds back is as good as a word.
+            let _ = held.lock().unwrap().recv();
+        }
+        Ok(())
+    });
+    let tables = open_tables_with(dir.path(), faults).unwrap();
+    apply(&tables, entries(1, 0, 9)).await.unwrap();
+    let mut builder = tables.clone();
+    let building = tokio::spawn(async move { builder.build_snapshot().await.map(drop) });
+    at_it.recv().await.unwrap();
+
+    let closing = tables.clone();
+    let mut closing = tokio::spawn(close(move || closing.close()));
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut closing);
+    assert!(early.await.is_err(), "closed while a snapshot was made");
+    drop(go_on);
+    closing.await.unwrap();
+    fs::remove_dir_all(dir.path().join("snapshots")).unwrap();
+    // Made, or refused the flush that follows: the tables are closed by then.
+    let _ = building.await.unwrap();
+    let again = tables.clone().build_snapshot().await;
+    assert!(again.unwrap_err().to_string().contains("has ended"));
+    assert!(!dir.path().join("snapshots").exists());
 }
 
 /// What a copy says, and which entries it holds.
