@@ -114,6 +114,29 @@ impl Database {
         })
     }
 
+    /// Reads every block, also those that hold nothing but what was removed and would be passed
+    /// over otherwise.
+    ///
+    /// # Errors
+    /// The first damage.
+    #[allow(
+        deprecated,
+        reason = "RocksDB means that it costs nothing to look at what was removed"
+    )]
+    pub(crate) fn check(&self) -> io::Result<()> {
+        self.with(|db| {
+            let mut options = ReadOptions::default();
+            options.set_ignore_range_deletions(true);
+            options.fill_cache(false);
+            let mut all = db.raw_iterator_opt(options);
+            all.seek_to_first();
+            while all.valid() {
+                all.next();
+            }
+            all.status().map_err(io_error)
+        })
+    }
+
     /// Reads several records as they are at one moment.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Reader<'_>) -> io::Result<T>) -> io::Result<T> {
         self.with(|db| work(&Reader(db.snapshot())))

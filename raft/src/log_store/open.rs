@@ -50,6 +50,8 @@ pub(crate) fn open(dir: &Path, node: u64, kind: Kind) -> Result<Opened, RaftErro
     }
     let written_ahead = written_ahead(&path);
     let db = Database::open(&path, kind)?;
+    // Damage to what was purged is damage of the disk too.
+    db.check().map_err(|error| storage(&path, error))?;
     let owner = owner(&db, dir, node, had_mark)?;
     let (cache, peers) = load(&db)?;
     if !had_mark && (cache.last.is_some() || cache.vote.is_some()) {

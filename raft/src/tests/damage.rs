@@ -7,7 +7,8 @@ use openraft::RaftSnapshotBuilder;
 use openraft::storage::{RaftLogStorage, RaftStateMachine};
 
 use super::stores::{
-    append, apply, close, entries, files, flip, image, indexes, open_log, open_tables, users, vote,
+    append, apply, close, entries, files, flip, image, indexes, log_id, open_log, open_tables,
+    users, vote,
 };
 use crate::error::RaftError;
 use crate::snapshot::transfer::{Assembler, Reader, list};
@@ -96,6 +97,28 @@ async fn a_flipped_bit_in_the_files_of_the_log_is_found() {
         }
     }
     assert!(refused > 20, "{refused}");
+}
+
+/// What was purged lies in its file until RocksDB rewrites it, and nobody would read it any more.
+#[tokio::test]
+async fn a_flipped_bit_in_what_was_purged_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = open_log(dir.path()).unwrap();
+    append(&log, entries(1, 0, 2_000)).await.unwrap();
+    close(move || log.close()).await;
+    // Opening it moves what the write-ahead log holds into a file.
+    log = open_log(dir.path()).unwrap();
+    log.purge(log_id(1, 1_900)).await.unwrap();
+    close(move || log.close()).await;
+    log = open_log(dir.path()).unwrap();
+    assert_eq!(indexes(&log).await.len(), 100);
+    close(move || log.close()).await;
+
+    let first = files(&dir.path().join("log"), "sst").remove(0);
+    flip(&first, 20);
+    let error = open_log(dir.path()).err().expect("refused");
+    assert_eq!(named(&error), dir.path().join("log"));
+    assert!(error.to_string().contains(".sst"), "{error}");
 }
 
 #[tokio::test]
