@@ -56,6 +56,9 @@ pub struct RuntimeConfig {
     pub docker_socket: String,
     /// The network of containers whose jobs may have one, as Docker names it.
     pub docker_network: String,
+    /// The node's ports by which published ports of containers are reached, `first-last`; empty:
+    /// the engine chooses.
+    pub docker_ports: String,
     /// Cpus offered to jobs; 0: all of the machine.
     pub cpus: f64,
     /// Mebibytes offered to jobs; 0: all of the machine but a tenth.
@@ -137,6 +140,7 @@ impl Default for RuntimeConfig {
             kind: RuntimeChoice::Auto,
             docker_socket: "unix:///var/run/docker.sock".into(),
             docker_network: "bridge".into(),
+            docker_ports: String::new(),
             cpus: 0.0,
             memory_mib: 0,
             default_uid: 65_534,
@@ -265,12 +269,25 @@ impl Config {
         if !self.runtime.cpus.is_finite() || self.runtime.cpus < 0.0 {
             return invalid("runtime.cpus", "a number of cpus, or 0 for all".into());
         }
+        let ports = &self.runtime.docker_ports;
+        if !ports.is_empty() && !is_range(ports) {
+            let why = format!("`{ports}` is not two ports, as in `20000-29999`, or empty");
+            return invalid("runtime.docker_ports", why);
+        }
         if !self.node.data_dir.is_absolute() {
             let why = format!("`{}` is not absolute", self.node.data_dir.display());
             return invalid("node.data_dir", why);
         }
         Ok(())
     }
+}
+
+/// Whether it is `first-last`, both ports.
+fn is_range(text: &str) -> bool {
+    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+    let ends = text.split_once('-');
+    let ends = ends.and_then(|(first, last)| port(first).zip(port(last)));
+    ends.is_some_and(|(first, last)| first <= last)
 }
 
 /// `GODOCKER_NODE__DATA_DIR=/x` sets `data_dir` of `[node]`. Variables without `__` are not ours
@@ -359,7 +376,7 @@ mod tests {
     #[test]
     fn mistakes_name_the_key() {
         type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
-        let cases: [Case<'_>; 7] = [
+        let cases: [Case<'_>; 8] = [
             ("[node]\nnmae = \"a\"\n", &[], "unknown field `nmae`"),
             ("[nodes]\n", &[], "unknown field `nodes`"),
             ("[runtime]\nkind = \"podman\"\n", &[], "podman"),
@@ -369,6 +386,11 @@ mod tests {
                 "head.election_min_ms",
             ),
             ("[node]\ndata_dir = \"x\"\n", &[], "node.data_dir"),
+            (
+                "[runtime]\ndocker_ports = \"9-1\"\n",
+                &[],
+                "runtime.docker_ports",
+            ),
             ("", &[("GODOCKER_NODE__NMAE", "x")], "GODOCKER_NODE__NMAE"),
             (
                 "",

@@ -6,6 +6,7 @@
 //! anything else. Whose it is lies beside it ([`owner`]).
 
 pub mod info;
+pub mod kept;
 pub mod owner;
 
 use std::io;

@@ -27,7 +27,7 @@ use mark::Mark;
 const BATCH_MAX: usize = 1_024;
 /// Writes that may wait for the writer thread.
 const QUEUE_MAX: usize = 16 * 1_024;
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// What to do about a journal that cannot be trusted.
 const REMEDY: &str = "this node must not run on it: remove the node \
     (`goctl admin node remove NAME`) and join it anew with an empty data directory";

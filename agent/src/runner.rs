@@ -17,9 +17,11 @@ use book::{Book, Taken};
 use model::AttemptId;
 use model::assignment::{Assignment, Held, News, Report, Stop};
 use model::job::Usage;
+use model::stored::Stored;
 use model::unit::Millis;
 use tokio::sync::{mpsc, watch};
 
+use crate::files::kept::{Kept, TOLD_EVERY};
 use crate::health::Health;
 use crate::journal::{Found, Journal, JournalError, Standing};
 use crate::lease::span::Span;
@@ -39,6 +41,7 @@ struct Shared {
     journal: Journal,
     options: Options,
     health: Arc<Health>,
+    kept: Kept,
     book: Mutex<Book>,
     /// Counts changes of the outbox.
     outbox: watch::Sender<u64>,
@@ -82,6 +85,7 @@ impl Runner {
             journal,
             options,
             health: Health::new(),
+            kept: Kept::new(),
             book: Mutex::new(book),
             outbox: watch::Sender::new(0),
             failed,
@@ -89,6 +93,12 @@ impl Runner {
         for one in taken {
             shared.clone().run(one);
         }
+        let reading = shared.clone();
+        tokio::task::spawn_blocking(move || {
+            let names: Vec<String> = places.iter().map(Place::name).collect();
+            let held = |name: &str| names.iter().any(|known| known == name);
+            reading.kept.read(&reading.options.attempts, held);
+        });
         Runner { shared }
     }
 
@@ -173,6 +183,24 @@ impl Runner {
         self.shared.health.mind(&*self.shared.runtime).await;
     }
 
+    /// What the node keeps of ended attempts, as heads are to be told.
+    pub fn stored(&self) -> watch::Receiver<Option<Stored>> {
+        self.shared.kept.told()
+    }
+
+    /// Tells now and then what the node keeps, until it is dropped.
+    pub async fn mind_kept(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(TOLD_EVERY).await;
+            self.shared.kept.tell();
+        }
+    }
+
+    /// Somebody has changed files of an attempt. Blocks.
+    pub fn files_changed(&self, place: &Place) {
+        self.shared.kept.measure_again(place);
+    }
+
     /// What a running attempt uses: read now, or as it was read last.
     pub async fn usage(&self, attempt: AttemptId) -> Option<Usage> {
         let (held, last) = self.shared.book().usage(attempt)?;
@@ -199,6 +227,7 @@ impl Runner {
             Ok(gone) => tracing::info!(gone, "swept directories of old attempts"),
             Err(error) => tracing::warn!(%error, "cannot sweep directories of old attempts"),
         }
+        self.shared.kept.forget_gone();
     }
 }
 

@@ -14,7 +14,8 @@ use model::assignment::Assignment;
 use model::job::{Exit, Started, Usage};
 use model::log::Later;
 use model::node::RuntimeKind;
-use model::{AttemptId, Fence};
+use model::port::Published;
+use model::{AttemptId, Fence, JobId, TaskId};
 
 /// What runs attempts: a container engine, the kernel itself, or nothing at all.
 pub trait Runtime: Send + Sync {
@@ -37,6 +38,12 @@ pub trait Runtime: Send + Sync {
 
     /// Starts what was prepared; success if it runs already or has run.
     fn start<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Started, RuntimeError>>;
+
+    /// Where the published ports of a running attempt are reached.
+    fn ports<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Vec<Published>, RuntimeError>> {
+        let _ = place;
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// Waits for the end. May be dropped and called again at any time.
     fn wait<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Exit, RuntimeError>>;
@@ -94,6 +101,20 @@ pub struct Place {
 pub(crate) fn name(attempt: AttemptId) -> String {
     let AttemptId { task, number } = attempt;
     format!("{}-{}-{number}", task.job, task.index)
+}
+
+/// The attempt of a name that [`name`] made.
+pub(crate) fn attempt(name: &str) -> Option<AttemptId> {
+    let mut parts = name.split('-').map(|part| part.parse::<u64>().ok());
+    let (job, index, number) = (parts.next()??, parts.next()??, parts.next()??);
+    let attempt = AttemptId {
+        task: TaskId {
+            job: JobId(job),
+            index: u32::try_from(index).ok()?,
+        },
+        number: u32::try_from(number).ok()?,
+    };
+    parts.next().is_none().then_some(attempt)
 }
 
 impl Place {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use known::{Committed, Known};
 use model::assignment::Report;
 use model::node::NodeFacts;
+use model::stored::Stored;
 use model::{NodeId, State, unit::Millis};
 use net::message::{
     Alive, HeadAddr, Hello, Lead, Opening, Order, SecretAnswer, SecretCall, ToAgent, ToHead,
@@ -68,6 +69,7 @@ pub struct Session {
     heard: AtomicU64,
     known: Mutex<Known>,
     trouble: Mutex<Option<String>>,
+    stored: Mutex<Option<Stored>>,
 }
 
 impl Sessions {
@@ -104,6 +106,7 @@ impl Sessions {
             heard: AtomicU64::new(clock::monotonic().0),
             known: Mutex::default(),
             trouble: Mutex::default(),
+            stored: Mutex::default(),
         });
         self.insert(session.clone());
         let ended = tokio::select! {
@@ -203,6 +206,10 @@ impl Sessions {
                     *session.trouble_now() = words.map(cut);
                     self.tell();
                 }
+                ToHead::Stored(stored) => {
+                    *session.stored_now() = Some(stored.bounded());
+                    self.tell();
+                }
                 ToHead::Reports(reports) => {
                     let room = self.reports.send((session.node, reports)).await;
                     if room.is_err() {
@@ -224,6 +231,15 @@ impl Session {
     /// What keeps the node from running attempts, as its agent said last.
     pub fn trouble(&self) -> Option<String> {
         self.trouble_now().clone()
+    }
+
+    /// What the node keeps of ended attempts, as its agent said last.
+    pub fn stored(&self) -> Option<Stored> {
+        self.stored_now().clone()
+    }
+
+    fn stored_now(&self) -> MutexGuard<'_, Option<Stored>> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn trouble_now(&self) -> MutexGuard<'_, Option<String>> {

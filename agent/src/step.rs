@@ -260,6 +260,7 @@ fn stopped(cause: StopCause) -> Outcome {
         StopCause::WallLimit => Outcome::TimedOut,
         StopCause::LeaseLost => Outcome::NodeLost,
         StopCause::OutputLimit => Outcome::OutputLimit,
+        StopCause::DiskLimit => Outcome::DiskLimit,
     }
 }
 
@@ -270,6 +271,7 @@ fn words(cause: StopCause) -> &'static str {
         StopCause::LeaseLost => "stopped because the node was cut off from the heads",
         StopCause::Stale => "stopped because the cluster had moved on",
         StopCause::OutputLimit => "stopped because it wrote more output than it may",
+        StopCause::DiskLimit => "stopped because its directory held more than it may",
     }
 }
 

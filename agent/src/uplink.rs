@@ -107,6 +107,7 @@ impl Uplink {
         let mut talks = JoinSet::new();
         talks.spawn(self.clone().keep_lease());
         talks.spawn(self.runner.clone().mind_health());
+        talks.spawn(self.runner.clone().mind_kept());
         let mut known: BTreeMap<NodeId, (String, tokio::task::AbortHandle)> = BTreeMap::new();
         let mut changes = self.heads.subscribe();
         loop {

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Evil = (&'static str, fn(&mut Assignment, &mut JobSpec));
 
 /// What is done to an honest order, and a word of the refusal.
-const ORDERS: [Evil; 52] = [
+const ORDERS: [Evil; 56] = [
     ("root of the machine", |it, _| ids(it).uid = 0),
     ("root of the machine", |it, _| ids(it).gid = 0),
     ("root of the machine", |it, _| ids(it).groups = vec![100, 0]),
@@ -81,6 +81,10 @@ const ORDERS: [Evil; 52] = [
         it.mounts[0].sub_path = "../../etc".into();
         spec.volumes[0].sub_path = "../../etc".into();
     }),
+    ("ports[0]", |_, spec| spec.ports = vec![0]),
+    ("ports[1]", |_, spec| spec.ports = vec![80, 80]),
+    ("17 ports", |_, spec| spec.ports = (1..=17).collect()),
+    ("disk_max", |_, spec| spec.disk_max = Some(Bytes(1))),
     ("secrets[0]", |_, spec| secret(spec, "../../etc/shadow")),
     ("secrets[0]", |_, spec| secret(spec, "/etc/shadow")),
     ("image", |_, spec| spec.image = "--privileged".into()),

@@ -10,10 +10,12 @@ use agent::journal::Journal;
 use agent::runner::{Options, Runner};
 use agent::runtime::fake::FakeRuntime;
 use agent::runtime::{Place, Runtime, RuntimeError, Seen, Signal};
-use model::assignment::{Assignment, Held, Stop, StopCause};
+use agent::uplink::talk::Talk;
+use model::assignment::{Assignment, Held, News, Stop, StopCause};
 use model::job::{Exit, Started, Usage};
 use model::log::Later;
 use model::node::RuntimeKind;
+use model::port::Published;
 use model::spec::{JobSpec, Program};
 use model::{Bytes, Fence, JobId, MilliCpus, Millis, Resources};
 use tokio::sync::{mpsc, watch};
@@ -27,7 +29,15 @@ struct Deaf {
     inner: FakeRuntime,
     deaf: AtomicBool,
     heard: watch::Sender<u64>,
+    /// How often it was asked for ports.
+    asked: watch::Sender<u64>,
 }
+
+/// Where a port of every attempt is.
+const PORT: Published = Published {
+    container: 80,
+    host: 20_001,
+};
 
 impl Runtime for Deaf {
     fn kind(&self) -> RuntimeKind {
@@ -42,6 +52,15 @@ impl Runtime for Deaf {
     }
     fn start<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Started, RuntimeError>> {
         self.inner.start(place)
+    }
+    fn ports<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Vec<Published>, RuntimeError>> {
+        self.asked.send_modify(|count| *count += 1);
+        if self.deaf.load(Ordering::Acquire) {
+            let call = "inspect";
+            return Box::pin(async move { Err(RuntimeError::TimedOut { call, seconds: 10 }) });
+        }
+        let _ = place;
+        Box::pin(async { Ok(vec![PORT]) })
     }
     fn wait<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Exit, RuntimeError>> {
         self.inner.wait(place)
@@ -84,6 +103,7 @@ fn start(dir: &Path, deaf: bool) -> (Runner, Arc<Deaf>) {
         inner,
         deaf: AtomicBool::new(deaf),
         heard: watch::Sender::new(0),
+        asked: watch::Sender::new(0),
     });
     let (journal, found) = Journal::open(&dir.join("journal")).unwrap();
     let options = Options {
@@ -168,6 +188,40 @@ async fn the_next_attempt_begins_when_the_one_before_is_seen_gone() {
     runtime.deaf.store(false, Ordering::Release);
     let all = "begin 7_0#1 10\nend 7_0#1 10\nbegin 7_0#2 20\nend 7_0#2 20\n";
     ledger(dir.path(), all).await;
+}
+
+/// Heads hear of an attempt with ports once it is known where they are, and not before.
+#[tokio::test]
+async fn a_start_is_told_with_where_its_ports_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let (runner, runtime) = start(dir.path(), true);
+    let (mut asked, mut outbox) = (runtime.asked.subscribe(), runner.outbox_changes());
+    let mut order = assignment(1, "sleep 600");
+    let spec = Arc::make_mut(&mut order.spec);
+    (spec.ports, spec.image) = (vec![80], "debian".into());
+    runner.assign(vec![order], || true).await.unwrap();
+    let twice = asked.wait_for(|count| *count >= 2);
+    tokio::time::timeout(PATIENCE, twice)
+        .await
+        .unwrap()
+        .unwrap();
+    let mut talk = Talk::default();
+    assert!(runner.untold(&mut talk).is_empty());
+
+    runtime.deaf.store(false, Ordering::Release);
+    tokio::time::timeout(PATIENCE, outbox.changed())
+        .await
+        .unwrap()
+        .unwrap();
+    let told: Vec<News> = runner
+        .untold(&mut talk)
+        .into_iter()
+        .map(|report| report.news)
+        .collect();
+    assert!(
+        matches!(&told[..], [News::Serving(_, ports)] if *ports == [PORT]),
+        "{told:?}"
+    );
 }
 
 /// An order that was overtaken by the next attempt's begins nothing, and a wait can be ended.

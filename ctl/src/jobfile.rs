@@ -226,6 +226,12 @@ fn put(
     let entrypoint = options.entrypoint.map(|words| words.0);
     request.entrypoint = entrypoint.or(request.entrypoint.take());
     request.output_max_bytes = options.output_max.or(request.output_max_bytes);
+    request.disk_max_bytes = options.disk_max.or(request.disk_max_bytes);
+    for port in options.publish {
+        if !request.ports.contains(&port) {
+            request.ports.push(port);
+        }
+    }
     for volume in options.volume {
         request.volumes.retain(|known| known.name != volume.name);
         request.volumes.push(volume);

@@ -215,7 +215,7 @@ impl Oracle {
         let (on, fence) = life.live.context("it was not placed")?;
         ensure!(on == node, "started where it was not placed");
         let runs = |news: &News| match news {
-            News::Running(_) => true,
+            News::Running(_) | News::Serving(..) => true,
             News::Ended(ending) => ending.started.is_some(),
         };
         let told = reported(command, node, attempt, fence, runs);

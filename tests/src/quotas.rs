@@ -10,7 +10,7 @@ use model::job::Job;
 use model::ledger::LedgerLine;
 use model::quota::{Holder, Quota};
 use model::spec::JobSpec;
-use model::{Changes, EventKind, State, Timestamp};
+use model::{Changes, EventKind, NodeId, State, Timestamp};
 
 /// Milliseconds of a day.
 const DAY: u64 = 86_400_000;
@@ -19,6 +19,8 @@ const DAY: u64 = 86_400_000;
 #[derive(Clone, Default)]
 pub(crate) struct Quotas {
     spent: BTreeMap<Holder, BTreeMap<u64, [u128; 2]>>,
+    /// What nodes keep of ended attempts, as they said last.
+    kept: BTreeMap<NodeId, BTreeMap<Holder, u64>>,
 }
 
 /// What a holder has at one moment.
@@ -28,6 +30,7 @@ struct Sum {
     memory: u64,
     running: u64,
     reserved: [u128; 2],
+    disk: u64,
 }
 
 impl Quotas {
@@ -39,6 +42,7 @@ impl Quotas {
         changes: &Changes,
     ) -> Result<()> {
         self.forget(command, changes);
+        self.keep(state, command);
         for line in &changes.ledger {
             self.charge(state.now(), line)?;
         }
@@ -79,6 +83,25 @@ impl Quotas {
                 self.spent.remove(&gone);
             }
         }
+    }
+
+    /// What a node says that it keeps counts as long as there is such a node.
+    fn keep(&mut self, state: &State, command: &Command) {
+        match command {
+            Command::Audited(audited) => return self.keep(state, &audited.command),
+            Command::NoteStored(note) => {
+                let said = note.stored.holders.iter();
+                let said = said.map(|(holder, bytes)| (holder.clone(), bytes.0));
+                self.kept.insert(note.node, said.collect());
+            }
+            _ => {}
+        }
+        self.kept.retain(|node, _| state.node(*node).is_some());
+    }
+
+    fn kept_of(&self, holder: &Holder) -> u64 {
+        let kept = self.kept.values();
+        kept.filter_map(|of_node| of_node.get(holder)).sum()
     }
 
     fn charge(&mut self, now: Timestamp, line: &LedgerLine) -> Result<()> {
@@ -180,6 +203,11 @@ impl Quotas {
             !cpu && !memory && !running,
             "{holder} exceeds {bounds:?} by a placement"
         );
+        let disk = self.kept_of(holder) + sum.disk;
+        ensure!(
+            !over(bounds.disk.map(|most| most.0), disk),
+            "{holder} keeps and reserves {disk} of {bounds:?}"
+        );
         let spent = self.within(state, holder);
         let hours = [bounds.cpu_time, bounds.memory_time];
         for ((most, spent), reserved) in hours.into_iter().zip(spent).zip(sum.reserved) {
@@ -208,6 +236,10 @@ impl Quotas {
                 ours == theirs,
                 "{holder} has spent {ours:?}, and {theirs:?} is kept"
             );
+        }
+        for holder in self.kept.values().flat_map(BTreeMap::keys) {
+            let (ours, theirs) = (self.kept_of(holder), state.stored_by(holder).0);
+            ensure!(ours == theirs, "{holder} keeps {ours}, {theirs} is summed");
         }
         Ok(())
     }
@@ -259,6 +291,7 @@ fn sum(state: &State, wanted: impl Fn(&Job) -> bool) -> Sum {
         sum.cpu += spec.resources.cpu.0;
         sum.memory += spec.resources.memory.0;
         sum.running += 1;
+        sum.disk += spec.disk_max.map_or(0, |most| most.0);
         let Some(wall) = spec.wall_limit else {
             continue;
         };

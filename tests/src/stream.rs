@@ -12,6 +12,7 @@ use model::command::{
     CancelJobs, CommitPlan, ConfirmLost, Placement, RecordStatus, SubmitJobs, SubmitKey,
 };
 use model::job::{Attempt, Exit, Outcome, Started, Usage};
+use model::port::Published;
 use model::spec::{JobSpec, OnLost, Program, SecretUse, VolumeUse};
 use model::{
     AttemptId, Bytes, Command, Fence, JobId, LogIndex, MilliCpus, Millis, NodeId, Resources, Stamp,
@@ -21,7 +22,7 @@ use model::{
 use crate::chance::Chance;
 
 /// How an attempt may end; the node's fault more often than in life.
-const OUTCOMES: [Outcome; 11] = [
+const OUTCOMES: [Outcome; 12] = [
     Outcome::Succeeded,
     Outcome::Failed,
     Outcome::Cancelled,
@@ -33,6 +34,7 @@ const OUTCOMES: [Outcome; 11] = [
     Outcome::Infrastructure,
     Outcome::NodeLost,
     Outcome::NotBegun,
+    Outcome::DiskLimit,
 ];
 
 /// A stream that is made up as the state goes along.
@@ -137,8 +139,13 @@ impl Stream {
         } else {
             Vec::new()
         };
+        let ports: &[u16] = self.chance.one([&[], &[], &[80], &[80, 0]]);
         JobSpec {
             secrets,
+            ports: ports.to_vec(),
+            disk_max: self
+                .chance
+                .one([None, None, Some(Bytes::mebi(512)), Some(Bytes(1 << 30))]),
             name: self.chance.one(["job", "other", "job"]).into(),
             image: self.chance.one(["debian", "debian", ""]).into(),
             program: Program::Argv(vec!["true".into()]),
@@ -215,7 +222,10 @@ impl Stream {
             image_digest: String::new(),
         };
         let news = if self.chance.percent(40) {
-            News::Running(started)
+            match self.chance.below(3) {
+                0 => News::Serving(started, vec![self.port(), self.port()]),
+                _ => News::Running(started),
+            }
         } else {
             News::Ended(Ending {
                 started: self.chance.percent(50).then_some(started),
@@ -240,6 +250,13 @@ impl Stream {
                 news,
             },
         )
+    }
+
+    fn port(&mut self) -> Published {
+        Published {
+            container: self.chance.one([80, 81]),
+            host: self.chance.one([20_000, 20_001]),
+        }
     }
 
     /// What the node of a live attempt says in the end: that it ran, perhaps, and how it ended,

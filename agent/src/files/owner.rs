@@ -30,6 +30,12 @@ pub struct Owner {
     pub gid: u32,
     /// Its other groups.
     pub groups: Vec<u32>,
+    /// The project of the job; empty where an older agent wrote.
+    #[serde(default)]
+    pub project: String,
+    /// What the directory holds, once it was measured behind the attempt's end.
+    #[serde(default)]
+    pub bytes: Option<u64>,
 }
 
 impl Owner {
@@ -37,12 +43,15 @@ impl Owner {
     /// root runs jobs as itself.
     pub fn of(assignment: &Assignment, default_ids: (u32, u32)) -> Owner {
         let owner = assignment.owner.0.clone();
+        let project = assignment.spec.project.clone();
         if !geteuid().is_root() {
             return Owner {
                 owner,
                 uid: geteuid().as_raw(),
                 gid: getegid().as_raw(),
                 groups: Vec::new(),
+                project,
+                bytes: None,
             };
         }
         let UnixIds { uid, gid, groups } = assignment.runs_as(default_ids);
@@ -51,6 +60,8 @@ impl Owner {
             uid,
             gid,
             groups,
+            project,
+            bytes: None,
         }
     }
 
@@ -118,6 +129,8 @@ mod tests {
             uid: 1001,
             gid: 1002,
             groups: vec![7],
+            project: "lab".into(),
+            bytes: Some(300),
         };
         owner.note(&place).unwrap();
         owner.note(&place).unwrap();
@@ -134,6 +147,8 @@ mod tests {
             uid: 0,
             gid: 0,
             groups: Vec::new(),
+            project: String::new(),
+            bytes: None,
         };
         assert!(owner.ids().is_err());
     }

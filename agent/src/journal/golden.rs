@@ -45,6 +45,7 @@ fn golden_records_of_the_journal_are_written_as_ever() {
     // The journal's own version stays the same: what it seals has one of its own.
     samples.meant(1, "assignment", &parts::assignment_v1(), &form());
     samples.meant(2, "assignment", &parts::assignment_v2(), &form());
+    samples.meant(3, "assignment", &parts::assignment_v3(), &form());
     let running = Running {
         started: parts::started(),
         boot_ms: 70_000,

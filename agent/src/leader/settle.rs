@@ -57,7 +57,7 @@ pub fn acknowledgements(reports: &[(NodeId, Report)]) -> BTreeMap<NodeId, Commit
         };
         let committed = told.entry(*node).or_default();
         match report.news {
-            News::Running(_) => committed.running.push(held),
+            News::Running(_) | News::Serving(..) => committed.running.push(held),
             News::Ended(_) => committed.over.push(held),
         }
     }

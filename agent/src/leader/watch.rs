@@ -1,11 +1,13 @@
 //! Watching over nodes: who speaks is registered, who says that it starts nothing is noted as
 //! unwell, who is silent is marked, what has expired goes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::command::{MarkNodes, NoteTrouble, RegisterNode};
+use model::command::{MarkNodes, NoteStored, NoteTrouble, RegisterNode};
 use model::log::Log;
 use model::node::{Node, NodeFacts, NodeHealth};
+use model::stored::Stored;
 use model::unit::Millis;
 use model::{Command, NodeId, State};
 use scheduler::liveness::Liveness;
@@ -98,12 +100,21 @@ async fn register(duty: &Duty, state: &State) {
         };
         let fresh = silent < suspect_after && session.has_said(duty.term);
         let said = session.trouble();
-        for command in news(state, node, &session.facts, said.as_deref()) {
+        let told = news(state, node, &session.facts, said.as_deref());
+        for command in told.chain(kept(state, node.id, session.stored())) {
             if fresh {
                 duty.propose(command).await;
             }
         }
     }
+}
+
+/// What the log has to be told of what a node keeps, if its agent has said so.
+fn kept(state: &State, node: NodeId, stored: Option<Stored>) -> Option<Command> {
+    let known = state.stored_on(node).map(|stored| &stored.holders);
+    let said = stored.filter(|said| known.unwrap_or(&BTreeMap::new()) != &said.holders)?;
+    let stored = said;
+    Some(Command::NoteStored(NoteStored { node, stored }))
 }
 
 /// What the log has to be told of a node, so that it says the same as its agent, which speaks. The

@@ -102,6 +102,7 @@ async fn docker(
     let mut options = DockerConfig::new(socket, owner.cluster, owner.node);
     options.default_ids = (config.runtime.default_uid, config.runtime.default_gid);
     options.network = config.runtime.docker_network.clone();
+    options.ports = config.runtime.docker_ports.clone();
     options.pins = dir.pins();
     options.guarded = dir.guarded();
     match DockerRuntime::connect(options).await {

@@ -3,11 +3,14 @@
 //! Nothing is concluded from an engine's silence: a call without an answer is asked again. Only
 //! what could never be started gives up, after a bounded number of tries.
 
+mod end;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::assignment::{Assignment, Held, News, StopCause};
 use model::job::{Started, Usage};
+use model::port::Published;
 use model::unit::Millis;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
@@ -19,10 +22,9 @@ use super::ready::{blocking, lay, pin};
 use crate::journal::{JournalError, Standing, StopWish};
 use crate::runtime::{Place, RuntimeError, Signal, Stage};
 use crate::step::{
-    Action, Conclusion, Progress, Running, Tries, ending, or_give_up, or_vanished, or_wait,
-    refused, step,
+    Action, Progress, Running, Tries, or_give_up, or_vanished, or_wait, refused, step,
 };
-use crate::{clock, files, volumes};
+use crate::{clock, files};
 
 /// The first wait after a failed call; doubled up to the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -55,6 +57,8 @@ pub(super) struct Run {
     /// A start was asked for, and perhaps it happened.
     start_asked: bool,
     usage: Usage,
+    /// Heads are told where its ports are, or need not be.
+    ports_told: bool,
     capture: Capture,
     /// When the wish to end was first acted on; the grace runs from there.
     ending_since: Option<Instant>,
@@ -74,6 +78,7 @@ impl Run {
             fence: assignment.fence,
         };
         let place = files::place(&shared.options.attempts, held.attempt, held.fence);
+        let ports_told = assignment.spec.ports.is_empty();
         Run {
             shared,
             assignment,
@@ -88,6 +93,7 @@ impl Run {
             laid: false,
             start_asked: false,
             usage: Usage::default(),
+            ports_told,
             capture: Capture::default(),
             ending_since: None,
         }
@@ -261,7 +267,9 @@ impl Run {
             boot_ms,
         });
         self.save().await?;
-        self.shared.set_report(self.held, News::Running(started));
+        if self.ports_told {
+            self.shared.set_report(self.held, News::Running(started));
+        }
         if !self.assignment.spec.secrets.is_empty() {
             // The container has its own mount of them, and is never started again.
             let (shared, place) = (self.shared.clone(), self.place.clone());
@@ -284,6 +292,9 @@ impl Run {
         sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let most = self.assignment.spec.output_max;
         let mut full = std::pin::pin!(files::full(&place, most));
+        let most = self.assignment.spec.disk_max;
+        let mut overflow = std::pin::pin!(files::kept::overflows(&place, most));
+        let mut ports = std::pin::pin!(self.ports());
         let mut end = std::pin::pin!(shared.runtime.wait(&place));
         let mut kill = std::pin::pin!(self.enforce());
         loop {
@@ -292,6 +303,11 @@ impl Run {
                     self.stop_for(StopCause::OutputLimit);
                     return;
                 }
+                () = &mut overflow, if self.standing.stop.is_none() => {
+                    self.stop_for(StopCause::DiskLimit);
+                    return;
+                }
+                ports = &mut ports, if !self.ports_told => self.tell_ports(ports),
                 ended = &mut end => {
                     if let Err(error) = ended {
                         self.pause("wait", &error).await;
@@ -312,6 +328,32 @@ impl Run {
                 }
                 _ = sample.tick() => self.sample().await,
             }
+        }
+    }
+
+    /// Where its ports are reached, asked until there is an answer.
+    fn ports(&self) -> impl Future<Output = Vec<Published>> + use<> {
+        let (shared, place) = (self.shared.clone(), self.place.clone());
+        async move {
+            let mut failures = 0;
+            loop {
+                match shared.runtime.ports(&place).await {
+                    Ok(ports) => return ports,
+                    Err(error) => {
+                        tracing::warn!(attempt = %place.attempt, %error, "asking for ports failed");
+                        failures += 1;
+                        sleep(retry_wait(failures)).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell_ports(&mut self, ports: Vec<Published>) {
+        self.ports_told = true;
+        if let Progress::Running(running) = &self.standing.progress {
+            let news = News::Serving(running.started.clone(), ports);
+            self.shared.set_report(self.held, news);
         }
     }
 
@@ -372,94 +414,6 @@ impl Run {
             self.usage = crate::usage::merge(self.usage, now);
             self.shared.book().set_usage(self.held.attempt, self.usage);
         }
-    }
-
-    async fn conclude(&mut self, mut conclusion: Conclusion) -> Result<(), JournalError> {
-        if conclusion.started.is_some() {
-            self.sample().await;
-            if !self.complete_output().await {
-                let message = &mut conclusion.message;
-                message.push_str(" (the output is incomplete: the engine did not answer)");
-            }
-            self.give_back().await;
-        }
-        let ending = ending(
-            conclusion,
-            &self.standing.progress,
-            clock::wall(),
-            self.usage,
-        );
-        if self.shared.runtime.needs_directory() {
-            let ids = self.shared.options.default_ids;
-            files::info::leave(&self.place, &self.assignment, &ending, ids).await;
-        }
-        self.standing.progress = Progress::Ended(ending.clone());
-        self.save().await?;
-        self.shared.set_report(self.held, News::Ended(ending));
-        Ok(())
-    }
-
-    /// What root in the container has made is the user's from now on.
-    async fn give_back(&mut self) {
-        if !self.assignment.spec.root || !self.shared.runtime.needs_directory() {
-            return;
-        }
-        for _ in 0..CAPTURE_TRIES {
-            let ids = self.assignment.runs_as(self.shared.options.default_ids);
-            let place = self.place.clone();
-            match blocking(move || volumes::give_back(&place, &ids)).await {
-                Ok(()) => return,
-                Err(error) => self.pause("giving the job's directory back", &error).await,
-            }
-        }
-    }
-
-    /// Ends it before its start; if it has started after all, or is gone, that is seen next.
-    async fn discard(&mut self, conclusion: Conclusion) -> Result<(), JournalError> {
-        match self.shared.runtime.discard(&self.place).await {
-            Ok(true) => self.conclude(conclusion).await,
-            Ok(false) => Ok(()),
-            Err(error) => {
-                self.pause("discard", &error).await;
-                Ok(())
-            }
-        }
-    }
-
-    /// Waits until everything the attempt wrote is in its files. Bounded: an engine that is gone
-    /// for good must not keep the end from being told.
-    async fn complete_output(&mut self) -> bool {
-        for _ in 0..CAPTURE_TRIES {
-            if self.capture.is_complete() {
-                break;
-            }
-            self.begin_capture();
-            if let Some(error) = self.capture.ended(self.held.attempt).await {
-                self.pause(COPYING, &error).await;
-            }
-        }
-        self.capture.is_complete()
-    }
-
-    async fn clean_up(mut self) -> Result<(), JournalError> {
-        while let Err(error) = self.shared.runtime.remove(&self.place).await {
-            self.pause("remove", &error).await;
-        }
-        let (shared, place) = (self.shared.clone(), self.place.clone());
-        let assignment = self.assignment.clone();
-        let unpinned = blocking(move || {
-            shared.options.volumes.unpin(&place, &assignment);
-            Ok(())
-        });
-        if let Err(error) = unpinned.await {
-            tracing::warn!(attempt = %self.held.attempt, %error, "cannot take pins away");
-        }
-        self.shared.book().gone(self.held.attempt);
-        // The sender lives in the entry that is dropped below, so this ends only by the order.
-        let _ = self.forgets.wait_for(|forget| *forget).await;
-        self.shared.journal.forget(self.held.attempt).await?;
-        self.shared.book().remove(self.held.attempt);
-        Ok(())
     }
 }
 

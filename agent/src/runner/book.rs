@@ -10,6 +10,7 @@ use std::sync::Arc;
 use model::AttemptId;
 use model::assignment::{Assignment, Held, News, Report, Stop, StopCause};
 use model::job::Usage;
+use model::spec::JobSpec;
 use model::unit::Millis;
 use tokio::sync::watch;
 
@@ -117,7 +118,7 @@ impl Book {
             entry.wish(LEASE_LOST);
         }
         self.entries.insert(held.attempt, entry);
-        if let Some(news) = news(&standing.progress) {
+        if let Some(news) = news(&assignment.spec, &standing.progress) {
             self.set_report(held, news);
         }
         Some(Taken {
@@ -291,10 +292,12 @@ impl Entry {
     }
 }
 
-/// What is still to be reported of an attempt that stands like this.
-fn news(progress: &Progress) -> Option<News> {
+/// What is still to be reported of an attempt that stands like this. Where its ports are has to
+/// be asked first.
+fn news(spec: &JobSpec, progress: &Progress) -> Option<News> {
     match progress {
         Progress::Accepted => None,
+        Progress::Running(_) if !spec.ports.is_empty() => None,
         Progress::Running(running) => Some(News::Running(running.started.clone())),
         Progress::Ended(ending) => Some(News::Ended(ending.clone())),
     }
@@ -302,7 +305,7 @@ fn news(progress: &Progress) -> Option<News> {
 
 fn is_end(report: &Report) -> bool {
     match report.news {
-        News::Running(_) => false,
+        News::Running(_) | News::Serving(..) => false,
         News::Ended(_) => true,
     }
 }

@@ -16,6 +16,7 @@ mod look;
 mod mender;
 mod meter;
 mod output;
+mod ports;
 pub(in crate::runtime) mod script;
 mod trial;
 
@@ -28,6 +29,7 @@ use model::assignment::Assignment;
 use model::job::{Exit, Started, Usage};
 use model::log::Later;
 use model::node::RuntimeKind;
+use model::port::Published;
 use model::{Bytes, ClusterId, MilliCpus, NodeId};
 
 use super::{Place, Runtime, RuntimeError, Seen, Signal};
@@ -50,6 +52,9 @@ pub struct DockerConfig {
     pub default_ids: (u32, u32),
     /// The engine's network for jobs that may have one.
     pub network: String,
+    /// The node's ports by which published ones are reached, `first-last`; empty: the engine
+    /// chooses.
+    pub ports: String,
     /// Where volumes are pinned; what lies elsewhere is made read-only by the engine if need be.
     pub pins: PathBuf,
     /// Where it is written down which images were fetched with a login.
@@ -104,6 +109,7 @@ impl DockerConfig {
             node,
             default_ids: (65534, 65534),
             network: "bridge".into(),
+            ports: String::new(),
             pins: PathBuf::from("/var/lib/godocker/pins"),
             guarded: PathBuf::from("/var/lib/godocker/guarded-images"),
             processes_max: 4096,
@@ -215,6 +221,10 @@ impl Runtime for DockerRuntime {
 
     fn start<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Started, RuntimeError>> {
         Box::pin(self.start_container(place))
+    }
+
+    fn ports<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Vec<Published>, RuntimeError>> {
+        Box::pin(async move { Ok(self.must_find(place).await?.ports) })
     }
 
     fn wait<'a>(&'a self, place: &'a Place) -> Later<'a, Result<Exit, RuntimeError>> {

@@ -104,12 +104,12 @@ fn in_messages(assignments: Vec<Assignment>) -> Vec<Order> {
         bytes += text_bytes(&assignment.spec);
         message.push(assignment);
         if bytes >= BYTES_IN_MESSAGE || message.len() >= ORDERS_IN_MESSAGE {
-            messages.push(Order::Start(std::mem::take(&mut message)));
+            messages.push(Order::Launch(std::mem::take(&mut message)));
             bytes = 0;
         }
     }
     if !message.is_empty() {
-        messages.push(Order::Start(message));
+        messages.push(Order::Launch(message));
     }
     messages
 }

@@ -48,14 +48,23 @@ pub(super) async fn serve(
         attempt: call.attempt,
         fence: Fence(0),
     });
+    let (runner, changed) = (uplink.runner.clone(), place.clone());
     let opened = blocking(move || open(&place, call)).await;
     let done = match opened {
         Ok(mut at) => match std::mem::replace(&mut at.wish, FilesWish::Read) {
             FilesWish::List { after, limit } => blocking(move || list(&at, after, limit)).await,
             FilesWish::Read => return content::send(at, stream).await,
             FilesWish::Archive(kind) => return packing::send(at, kind, stream).await,
-            FilesWish::Write { limit } => return writing::take(at, limit, stream).await,
-            FilesWish::Remove => blocking(move || remove(&at)).await,
+            FilesWish::Write { limit } => {
+                let written = writing::take(at, limit, stream).await;
+                tokio::task::spawn_blocking(move || runner.files_changed(&changed));
+                return written;
+            }
+            FilesWish::Remove => {
+                let done = blocking(move || remove(&at)).await;
+                tokio::task::spawn_blocking(move || runner.files_changed(&changed));
+                done
+            }
         },
         Err(refusal) => Err(refusal),
     };

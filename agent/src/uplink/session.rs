@@ -86,12 +86,20 @@ impl Session<'_> {
         if words.is_some() {
             self.sender.send(&ToHead::Trouble(words)).await?;
         }
+        let mut stored = self.uplink.runner.stored();
+        stored.mark_changed();
         let mut answering = JoinSet::new();
         loop {
             tokio::select! {
                 _ = trouble.changed() => {
                     let words = trouble.borrow_and_update().clone();
                     self.sender.send(&ToHead::Trouble(words)).await?;
+                }
+                _ = stored.changed() => {
+                    let known = stored.borrow_and_update().clone();
+                    if let Some(known) = known {
+                        self.sender.send(&ToHead::Stored(known)).await?;
+                    }
                 }
                 _ = beat.tick() => self.beat().await?,
                 _ = lengths.changed() => {
@@ -185,7 +193,11 @@ impl Session<'_> {
                 let assignments = older.into_iter().map(Into::into).collect();
                 self.take(assignments).await?;
             }
-            Order::Start(assignments) => self.take(assignments).await?,
+            Order::Start(older) => {
+                let assignments = older.into_iter().map(Into::into).collect();
+                self.take(assignments).await?;
+            }
+            Order::Launch(assignments) => self.take(assignments).await?,
             Order::Stop(stops) => runner.stop(&stops),
             Order::NotedRunning(held) => runner.noted_running(&held),
             Order::Forget(held) => runner.forget(&held),

@@ -3,6 +3,7 @@
 use api_types::job as seen;
 use api_types::job::JobState;
 use model::job::{Attempt, AttemptEnd, Cancel, EndedJob, Job, Outcome, Usage};
+use model::port::Published;
 use model::query::LiveState;
 use model::{AttemptId, JobId, State, Timestamp};
 
@@ -135,11 +136,19 @@ fn current_attempt(state: &State, job: &Job, attempt: &Attempt) -> seen::Attempt
         ended_at: None,
         container: started.and_then(|started| some(&started.container)),
         image_digest: started.and_then(|started| some(&started.image_digest)),
+        ports: state.ports_of(job.id).iter().map(port).collect(),
         exit_code: None,
         signal: None,
         oom_killed: false,
         usage: None,
         message: None,
+    }
+}
+
+fn port(port: &Published) -> seen::PublishedPort {
+    seen::PublishedPort {
+        container: port.container,
+        host: port.host,
     }
 }
 
@@ -155,6 +164,7 @@ fn past_attempt(job: JobId, end: &AttemptEnd) -> seen::Attempt {
         ended_at: Some(time(end.ended_at)),
         container: started.and_then(|started| some(&started.container)),
         image_digest: started.and_then(|started| some(&started.image_digest)),
+        ports: Vec::new(),
         exit_code: end.exit.code,
         signal: end.exit.signal,
         oom_killed: end.exit.oom_killed,
@@ -218,6 +228,7 @@ pub(crate) fn outcome(outcome: Outcome) -> JobState {
         Outcome::NodeLost => JobState::NodeLost,
         Outcome::OverQuota => JobState::OverQuota,
         Outcome::OutputLimit => JobState::OutputLimit,
+        Outcome::DiskLimit => JobState::DiskLimit,
     }
 }
 
@@ -240,5 +251,6 @@ pub(crate) fn asked_state(state: JobState) -> Result<LiveState, Outcome> {
         JobState::NodeLost => Err(Outcome::NodeLost),
         JobState::OverQuota => Err(Outcome::OverQuota),
         JobState::OutputLimit => Err(Outcome::OutputLimit),
+        JobState::DiskLimit => Err(Outcome::DiskLimit),
     }
 }

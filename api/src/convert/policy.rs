@@ -58,6 +58,8 @@ fn rules(rules: &Rules) -> seen::Rules {
             })
             .collect(),
         output_max_bytes: rules.output_max.map(|most| most.0),
+        disk_max_bytes: rules.disk_max.map(|most| most.0),
+        publish: grant(&rules.publish),
     }
 }
 
@@ -83,6 +85,8 @@ pub(crate) fn asked_rules(asked: seen::Rules) -> Result<Rules, Refused> {
         },
         images: images.collect(),
         output_max: asked.output_max_bytes.map(Bytes),
+        disk_max: asked.disk_max_bytes.map(Bytes),
+        publish: asked_grant(asked.publish),
     })
 }
 

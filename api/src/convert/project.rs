@@ -23,6 +23,7 @@ pub(crate) fn quota(quota: &Quota) -> seen::Quota {
         pending: quota.pending,
         core_hours: quota.cpu_time.map(hours),
         gib_hours: quota.memory_time.map(|most| hours(most) / GIB),
+        disk_bytes: quota.disk.map(|most| most.0),
     }
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn asked_quota(asked: &seen::Quota, prefix: &str) -> Result<Quota, Re
         pending: asked.pending,
         cpu_time: millis("core_hours", asked.core_hours, HOUR)?,
         memory_time: millis("gib_hours", asked.gib_hours, HOUR * GIB)?,
+        disk: asked.disk_bytes.map(Bytes),
     })
 }
 
@@ -71,7 +73,7 @@ fn whole_millis(millis: f64) -> Option<u64> {
 }
 
 /// What of its bounds somebody has taken.
-pub(crate) fn taken(claim: &Claim, spent: &Effort) -> seen::Taken {
+pub(crate) fn taken(claim: &Claim, spent: &Effort, kept: Bytes) -> seen::Taken {
     seen::Taken {
         cpu: cpu(claim.held.cpu),
         memory_bytes: claim.held.memory.0,
@@ -81,6 +83,8 @@ pub(crate) fn taken(claim: &Claim, spent: &Effort) -> seen::Taken {
         gib_hours: hours(spent.memory) / GIB,
         reserved_core_hours: hours(claim.reserved.cpu),
         reserved_gib_hours: hours(claim.reserved.memory) / GIB,
+        disk_bytes: kept.0,
+        reserved_disk_bytes: claim.disk.0,
     }
 }
 
@@ -100,7 +104,11 @@ pub(crate) fn quota_view(state: &State, holder: &Holder) -> seen::QuotaView {
         holder: holder.to_string(),
         quota: quota(&bounds),
         usual,
-        taken: taken(&claim, &state.spent_by(holder, state.now())),
+        taken: taken(
+            &claim,
+            &state.spent_by(holder, state.now()),
+            state.stored_by(holder),
+        ),
         window_days: state.policy().rules.window_days,
     }
 }

@@ -56,6 +56,8 @@ pub(crate) fn spec(request: JobRequest, prefix: &str) -> Result<JobSpec, Vec<Fie
         root: request.root,
         output_max: request.output_max_bytes.map(Bytes),
         secrets: request.secrets.into_iter().map(secret).collect(),
+        ports: request.ports,
+        disk_max: request.disk_max_bytes.map(Bytes),
     };
     let wrong = spec.validate();
     problems.extend(
@@ -188,6 +190,8 @@ pub(crate) fn request(spec: &JobSpec) -> JobRequest {
         network: spec.network.map(network),
         root: spec.root,
         output_max_bytes: spec.output_max.map(|most| most.0),
+        ports: spec.ports.clone(),
+        disk_max_bytes: spec.disk_max.map(|most| most.0),
         secrets: spec
             .secrets
             .iter()
@@ -303,6 +307,7 @@ pub(crate) fn field(kept: &str) -> String {
         "wall_limit" => "wall_limit_seconds".into(),
         "grace" => "grace_seconds".into(),
         "output_max" => "output_max_bytes".into(),
+        "disk_max" => "disk_max_bytes".into(),
         "idempotency_key" => api_types::header::IDEMPOTENCY_KEY.into(),
         same => same.into(),
     }

@@ -114,11 +114,13 @@ pub enum JobState {
     OverQuota,
     /// Stopped because it wrote more output than it may.
     OutputLimit,
+    /// Stopped because its directory held more than it may.
+    DiskLimit,
 }
 
 impl JobState {
     /// Every state, in the order of a job's life.
-    pub const ALL: [JobState; 16] = [
+    pub const ALL: [JobState; 17] = [
         JobState::Pending,
         JobState::Starting,
         JobState::Running,
@@ -135,6 +137,7 @@ impl JobState {
         JobState::NodeLost,
         JobState::OverQuota,
         JobState::OutputLimit,
+        JobState::DiskLimit,
     ];
 
     /// The word on the wire.
@@ -156,6 +159,7 @@ impl JobState {
             JobState::NodeLost => "node_lost",
             JobState::OverQuota => "over_quota",
             JobState::OutputLimit => "output_limit",
+            JobState::DiskLimit => "disk_limit",
         }
     }
 
@@ -207,6 +211,9 @@ pub struct Attempt {
     /// The digest that the image resolved to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_digest: Option<String>,
+    /// Where its published ports are reached while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PublishedPort>,
     /// Its exit code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
@@ -222,6 +229,15 @@ pub struct Attempt {
     /// How it ended, where the exit code does not say it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// A port of a container, and how it is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct PublishedPort {
+    /// The TCP port inside the container.
+    pub container: u16,
+    /// The port of the node that leads there.
+    pub host: u16,
 }
 
 /// What an attempt used, read from its control group.

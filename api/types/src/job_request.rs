@@ -77,6 +77,14 @@ pub struct JobRequest {
     /// Secrets that it finds as files below `/run/secrets`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretUse>,
+    /// TCP ports of the container that are reached from outside, each by a port of the node that
+    /// its attempt then tells. Such a job has the network `bridge`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u16>,
+    /// The job is stopped when its directory holds so much. Left out: what the administrators have
+    /// set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_max_bytes: Option<u64>,
 }
 
 /// What a container sees of the network.

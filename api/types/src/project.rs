@@ -40,6 +40,10 @@ pub struct Quota {
     /// GiB of memory asked for times hours, over the window of the rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gib_hours: Option<f64>,
+    /// What job directories hold, in bytes: those kept of ended jobs, and the bounds of running
+    /// ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
 }
 
 /// What of the bounds is taken.
@@ -61,6 +65,12 @@ pub struct Taken {
     pub reserved_core_hours: f64,
     /// What running jobs may still spend, up to their time limits.
     pub reserved_gib_hours: f64,
+    /// What the nodes keep of ended jobs, in bytes.
+    #[serde(default)]
+    pub disk_bytes: u64,
+    /// What the directories of running jobs may still hold, up to their bounds, in bytes.
+    #[serde(default)]
+    pub reserved_disk_bytes: u64,
 }
 
 /// Answer of `GET /users/{name}/quota` and `GET /projects/{name}/quota`.

@@ -50,6 +50,12 @@ pub struct Rules {
     /// The most that one attempt may write to its outputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_max_bytes: Option<u64>,
+    /// The most that the directory of one attempt may hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_max_bytes: Option<u64>,
+    /// Who may have ports of their jobs published.
+    #[serde(default)]
+    pub publish: Grant,
 }
 
 /// What happens to a waiting job whose start would exceed a bound.

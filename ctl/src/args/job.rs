@@ -127,6 +127,12 @@ pub struct JobOptions {
     /// Secret to find as a file in /run/secrets (goctl secret). May be repeated
     #[arg(long, value_name = "NAME[=FILE]", value_parser = parse::secret)]
     pub secret: Vec<SecretUse>,
+    /// TCP port of the container to be reached from outside (goctl show tells how). May be repeated
+    #[arg(short, long, value_name = "PORT", value_parser = port())]
+    pub publish: Vec<u16>,
+    /// The job is stopped when its directory holds so much: 10G
+    #[arg(long, value_name = "SIZE", value_parser = parse::bytes)]
+    pub disk_max: Option<u64>,
 }
 
 /// One `#GO` line.
@@ -164,8 +170,14 @@ impl JobOptions {
             entrypoint: self.entrypoint.or(below.entrypoint),
             output_max: self.output_max.or(below.output_max),
             secret: both(below.secret, self.secret),
+            publish: both(below.publish, self.publish),
+            disk_max: self.disk_max.or(below.disk_max),
         }
     }
+}
+
+fn port() -> impl TypedValueParser<Value = u16> {
+    clap::value_parser!(u16).range(1..)
 }
 
 fn pull() -> impl TypedValueParser<Value = PullPolicy> {

@@ -20,7 +20,7 @@ pub fn exit_code(job: &Job) -> u8 {
         JobState::TimedOut => 124,
         JobState::CannotStart => own.unwrap_or(126),
         JobState::Cancelled => own.unwrap_or(EXIT_NOT_THE_JOB),
-        JobState::OutputLimit => own.unwrap_or(153),
+        JobState::OutputLimit | JobState::DiskLimit => own.unwrap_or(153),
         JobState::ImageUnavailable
         | JobState::OverQuota
         | JobState::Infrastructure
@@ -107,6 +107,7 @@ fn words(state: JobState) -> &'static str {
         JobState::NodeLost => "was lost with its node",
         JobState::OverQuota => "was over its quota",
         JobState::OutputLimit => "wrote too much output",
+        JobState::DiskLimit => "filled its directory",
     }
 }
 

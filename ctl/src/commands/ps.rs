@@ -152,7 +152,8 @@ fn state(job: &Job, view: &View) -> String {
         | JobState::Infrastructure
         | JobState::NodeLost
         | JobState::OverQuota
-        | JobState::OutputLimit => None,
+        | JobState::OutputLimit
+        | JobState::DiskLimit => None,
     };
     let more = code.map_or_else(String::new, |code| format!(" {code}"));
     cells::state(job.state, &more, view)
@@ -177,7 +178,8 @@ fn time(job: &Job, view: &View) -> String {
         | JobState::Infrastructure
         | JobState::NodeLost
         | JobState::OverQuota
-        | JobState::OutputLimit => started,
+        | JobState::OutputLimit
+        | JobState::DiskLimit => started,
     };
     let seconds = from.and_then(|from| cells::between(from, job.ended_at.as_deref(), view.now));
     seconds.map_or_else(|| "-".into(), cells::length)

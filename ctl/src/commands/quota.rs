@@ -108,6 +108,12 @@ fn set_for(line: &Line) -> &'static str {
     }
 }
 
+/// What is left of the room for job directories.
+fn disk_left(quota: &Quota, taken: &Taken) -> Option<String> {
+    let left = quota.disk_bytes?.saturating_sub(taken.disk_bytes);
+    Some(cells::size(left.saturating_sub(taken.reserved_disk_bytes)))
+}
+
 fn lines(view: &QuotaView) -> Vec<Line> {
     let (quota, taken) = (&view.quota, &view.taken);
     let line = |bound, limit: Option<String>, taken, left| Line {
@@ -167,6 +173,15 @@ fn lines(view: &QuotaView) -> Vec<Line> {
             taken.gib_hours,
             taken.reserved_gib_hours,
         ),
+        Line {
+            reserved: Some(cells::size(taken.reserved_disk_bytes)),
+            ..line(
+                "disk",
+                quota.disk_bytes.map(cells::size),
+                cells::size(taken.disk_bytes),
+                disk_left(quota, taken),
+            )
+        },
     ]
 }
 
@@ -179,6 +194,7 @@ pub fn short(quota: &Quota, taken: Option<&Taken>) -> String {
         Some(format!("{taken}{limit} {unit}"))
     };
     let core = |taken: &Taken| cells::hours(taken.core_hours + taken.reserved_core_hours);
+    let disk = |taken: &Taken| cells::size(taken.disk_bytes + taken.reserved_disk_bytes);
     let gib = |taken: &Taken| cells::hours(taken.gib_hours + taken.reserved_gib_hours);
     let parts = [
         part(
@@ -211,6 +227,7 @@ pub fn short(quota: &Quota, taken: Option<&Taken>) -> String {
             taken.map(gib),
             "GiB-hours",
         ),
+        part(quota.disk_bytes.map(cells::size), taken.map(disk), "disk"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() {
@@ -228,5 +245,6 @@ pub fn changed(wanted: &Bounds, known: &Quota) -> Quota {
         pending: Change::over(wanted.pending, known.pending),
         core_hours: Change::over(wanted.core_hours, known.core_hours),
         gib_hours: Change::over(wanted.gib_hours, known.gib_hours),
+        disk_bytes: Change::over(wanted.disk, known.disk_bytes),
     }
 }

@@ -81,6 +81,8 @@ fn page(job: &Job, unread: Option<&str>, view: &View) -> String {
         ("container", spec.and_then(container)),
         ("needs", Some(needs(job))),
         ("volumes", spec.and_then(volumes)),
+        ("secrets", spec.and_then(secrets)),
+        ("ports", spec.and_then(|spec| ports(spec, job))),
         ("submitted", Some(cells::moment(&job.submitted_at, view))),
         ("started", started.map(|at| cells::moment(at, view))),
         (
@@ -139,10 +141,12 @@ fn container(spec: &JobRequest) -> Option<String> {
         Some(Network::None) | None => None,
     };
     let output = spec.output_max_bytes.map(cells::size);
+    let disk = spec.disk_max_bytes.map(cells::size);
     let parts = [
         spec.root.then(|| "root".to_owned()),
         network,
         output.map(|most| format!("at most {most} of output")),
+        disk.map(|most| format!("at most {most} in its directory")),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))
@@ -172,6 +176,31 @@ fn volumes(spec: &JobRequest) -> Option<String> {
     };
     let names: Vec<String> = spec.volumes.iter().map(name).collect();
     (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// The secrets that it finds as files, by the names of those.
+fn secrets(spec: &JobRequest) -> Option<String> {
+    let name = |secret: &api_types::job_request::SecretUse| match secret.file.as_str() {
+        "" => cells::safe(&secret.name),
+        file => cells::safe(&format!("{} as {file}", secret.name)),
+    };
+    let names: Vec<String> = spec.secrets.iter().map(name).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Its ports, each with where it is reached once that is known.
+fn ports(spec: &JobRequest, job: &Job) -> Option<String> {
+    let last = job.attempts.last();
+    let place = |port: &u16| {
+        let reached = last.and_then(|attempt| {
+            let mut known = attempt.ports.iter();
+            let known = known.find(|known| known.container == *port)?;
+            Some(format!(" at {}:{}", cells::safe(&attempt.node), known.host))
+        });
+        format!("{port}{}", reached.unwrap_or_default())
+    };
+    let ports: Vec<String> = spec.ports.iter().map(place).collect();
+    (!ports.is_empty()).then(|| ports.join(", "))
 }
 
 /// What an attempt used, in one line.

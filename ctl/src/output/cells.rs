@@ -128,7 +128,8 @@ pub fn state(state: JobState, more: &str, view: &View) -> String {
         | JobState::Infrastructure
         | JobState::NodeLost
         | JobState::OverQuota
-        | JobState::OutputLimit => "31",
+        | JobState::OutputLimit
+        | JobState::DiskLimit => "31",
         JobState::Cancelled => "35",
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")

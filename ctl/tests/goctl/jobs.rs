@@ -117,7 +117,7 @@ fn place() -> Value {
     json!({
         "argv": ["a b"], "image": "debian:12", "project": "lab", "queue": "short",
         "network": "bridge", "root": true, "entrypoint": ["/bin/sh", "-c"],
-        "output_max_bytes": 104_857_600,
+        "output_max_bytes": 104_857_600, "disk_max_bytes": 10_737_418_240_u64, "ports": [8_888],
         "volumes": [{"name": "home", "read_only": true, "sub_path": "ada/run 1"}],
     })
 }
@@ -144,6 +144,10 @@ fn where_a_job_belongs_is_said_in_words_lines_and_files() {
             "/bin/sh -c",
             "--output-max",
             "100M",
+            "--disk-max",
+            "10G",
+            "--publish",
+            "8888",
         ],
         &["-v", "home/ada/run 1:ro", "--", "a b"],
     ];
@@ -156,13 +160,14 @@ fn where_a_job_belongs_is_said_in_words_lines_and_files() {
     assert_eq!(head.asked()[1].json(), place());
     let toml = "argv = [\"a b\"]\nimage = \"debian:12\"\nproject = \"lab\"\nqueue = \"short\"\n\
         network = \"bridge\"\nroot = true\nentrypoint = [\"/bin/sh\", \"-c\"]\n\
-        output_max_bytes = 104857600\n[[volumes]]\nname = \"home\"\nread_only = true\n\
+        output_max_bytes = 104857600\ndisk_max_bytes = 10737418240\nports = [8888]\n\
+        [[volumes]]\nname = \"home\"\nread_only = true\n\
         sub_path = \"ada/run 1\"\n";
     home.write("job.toml", toml);
     home.run(&["submit", "-f", "job.toml"]).data();
     assert_eq!(head.asked()[2].json(), place());
     let script = "#GO --project lab --queue short --network bridge --root --output-max 100M\n\
-        #GO -v 'home/ada/run 1:ro' -i debian:12\ntrue\n";
+        #GO -v 'home/ada/run 1:ro' -i debian:12 --disk-max 10G -p 8888 -p 8888\ntrue\n";
     home.run_with(&["submit", "-", "--queue", "long"], script)
         .data();
     let mut expected = place();

@@ -126,7 +126,8 @@ fn one_job_has_a_page() {
     shown["project"] = json!("lab");
     shown["queue"] = json!("short");
     shown["spec"] = json!({"argv": ["sort", "a b"], "entrypoint": ["nice"], "root": true,
-        "network": "bridge", "output_max_bytes": 1_048_576,
+        "network": "bridge", "output_max_bytes": 1_048_576, "disk_max_bytes": 2_097_152,
+        "ports": [80, 90], "secrets": [{"name": "db"}, {"name": "key", "file": "id"}],
         "volumes": [{"name": "d", "read_only": true}, {"name": "e", "sub_path": "x/y"}]});
     let head = Head::new(move |_, _| Answer::json(200, &shown));
     let home = Home::with_heads(&[&head.url()]);
@@ -140,9 +141,11 @@ queue      short
 tags       x, y
 image      debian:12
 runs       nice sort 'a b'
-container  root, network bridge, at most 1M of output
+container  root, network bridge, at most 1M of output, at most 2M in its directory
 needs      0.5 cpu, 2G memory, at most 2:00:00
 volumes    d:ro, e/x/y
+secrets    db, key as id
+ports      80, 90
 submitted  2026-11-01T10:00:00Z
 started    2026-11-01T10:00:10Z
 ended      2026-11-01T10:03:20Z

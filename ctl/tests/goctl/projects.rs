@@ -14,10 +14,11 @@ fn lab() -> Value {
 fn view(holder: &str, usual: bool) -> Value {
     json!({"holder": holder, "usual": usual, "window_days": 30,
         "quota": {"cpu": 16.0, "memory_bytes": 68_719_476_736_u64, "running": 10,
-            "core_hours": 100.0},
+            "core_hours": 100.0, "disk_bytes": 107_374_182_400_u64},
         "taken": {"cpu": 4.5, "memory_bytes": 8_589_934_592_u64, "running": 2, "pending": 5,
             "core_hours": 12.25, "gib_hours": 25.5, "reserved_core_hours": 16.0,
-            "reserved_gib_hours": 32.0}})
+            "reserved_gib_hours": 32.0, "disk_bytes": 6_442_450_944_u64,
+            "reserved_disk_bytes": 2_147_483_648_u64}})
 }
 
 fn queue() -> Value {
@@ -134,6 +135,7 @@ running        10      2         -      8  -        everybody
 pending         -      5         -      -  -        -
 core-hours    100  12.25        16  71.75  30 days  everybody
 gib-hours       -   25.5        32      -  30 days  -
+disk         100G     6G        2G    92G  -        everybody
 ";
     let ran = home.run(&["quota"]);
     assert_eq!(ran.data(), expected);
@@ -145,7 +147,7 @@ gib-hours       -   25.5        32      -  30 days  -
     let json: Value =
         serde_json::from_str(home.run(&["quota", "--user", "ada", "-o", "json"]).data()).unwrap();
     assert_eq!(json["taken"]["reserved_core_hours"], 16.0);
-    assert_eq!(home.run(&["quota", "-o", "name"]).data().lines().count(), 6);
+    assert_eq!(home.run(&["quota", "-o", "name"]).data().lines().count(), 7);
 }
 
 #[test]
@@ -220,7 +222,7 @@ fn a_queue_changes_only_where_something_is_named() {
 fn bounds_of_a_user_are_set_reset_and_cleared() {
     let set = json!({"cpu": 16.0, "memory_bytes": 68_719_476_736_u64, "running": 0,
         "gib_hours": 7.0});
-    let line = "admin quota set ada --running 0 --core-hours none --gib-hours 7";
+    let line = "admin quota set ada --running 0 --core-hours none --gib-hours 7 --disk none";
     assert_eq!(put(line), set);
     let head = Head::new(cluster);
     let home = Home::with_heads(&[&head.url()]);

@@ -14,7 +14,8 @@ fn settings() -> Value {
             "bridge": {"everybody": false, "users": ["ada"], "projects": ["lab"]},
             "root": {"everybody": true}, "root_volumes": "read_only",
             "images": [{"allow": true, "pattern": "docker.io/*"}, {"allow": false, "pattern": "*"}],
-            "output_max_bytes": 1_073_741_824,
+            "output_max_bytes": 1_073_741_824, "disk_max_bytes": 10_737_418_240_u64,
+            "publish": {"everybody": false, "projects": ["lab"]},
         },
     })
 }
@@ -41,6 +42,8 @@ root          everybody
 root-volumes  read-only
 images        2 rules: goctl admin rules images
 output-max    1G
+disk-max      10G
+publish       projects lab
 ";
     assert_eq!(home.run(&["admin", "rules", "show"]).data(), expected);
 }
@@ -51,13 +54,17 @@ fn rules_change_only_where_something_is_named() {
     let home = Home::with_heads(&[&head.url()]);
     let line = "admin rules set --user-running none --user-mem 64G --window-days 7 \
         --over-quota end --network bridge --bridge-projects none --root-users ada \
-        --root-volumes refused --output-max none";
+        --root-volumes refused --output-max none --disk-max 1G --publish-users ada \
+        --user-disk 5G";
     let args: Vec<&str> = line.split_whitespace().collect();
     home.run(&args).data();
     let mut expected = settings();
     expected.as_object_mut().unwrap().remove("timings");
     let rules = &mut expected["rules"];
-    rules["user_quota"] = json!({"memory_bytes": 68_719_476_736_u64, "core_hours": 100.0});
+    rules["user_quota"] = json!({"memory_bytes": 68_719_476_736_u64, "core_hours": 100.0,
+        "disk_bytes": 5_368_709_120_u64});
+    rules["disk_max_bytes"] = json!(1_073_741_824);
+    rules["publish"] = json!({"everybody": false, "users": ["ada"], "projects": ["lab"]});
     rules["window_days"] = json!(7);
     rules["over_quota"] = json!("end");
     rules["network"] = json!("bridge");
@@ -77,7 +84,8 @@ fn rules_change_only_where_something_is_named() {
             "user_quota": kept["user_quota"], "window_days": 30, "over_quota": "wait",
             "network": "none", "bridge": kept["bridge"], "root": kept["root"],
             "root_volumes": "read_only", "images": kept["images"],
-            "output_max_bytes": 1_073_741_824,
+            "output_max_bytes": 1_073_741_824, "disk_max_bytes": 10_737_418_240_u64,
+            "publish": kept["publish"],
         })
     );
 }

@@ -10,6 +10,7 @@ use crate::account::{UnixIds, UserName};
 use crate::id::{AttemptId, Fence};
 use crate::job::{Exit, Outcome, Started, Usage};
 use crate::mount;
+use crate::port::Published;
 use crate::spec::JobSpec;
 use crate::unit::{Millis, Timestamp};
 
@@ -134,6 +135,8 @@ pub enum StopCause {
     Stale,
     /// It wrote as much output as it may.
     OutputLimit,
+    /// Its directory holds as much as it may.
+    DiskLimit,
 }
 
 /// An attempt that a node has, as it says when a session opens.
@@ -163,6 +166,8 @@ pub enum News {
     Running(Started),
     /// It is over; its container is stopped and its output complete.
     Ended(Ending),
+    /// It runs, and its ports are reached there.
+    Serving(Started, Vec<Published>),
 }
 
 /// The end of an attempt as its node saw it.

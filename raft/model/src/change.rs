@@ -53,11 +53,15 @@ pub enum Table {
     SshKey,
     /// Sealed secrets by owner and name.
     Secret,
+    /// Where published ports of live jobs are reached, by job.
+    Ports,
+    /// What nodes keep of ended attempts, by node.
+    Stored,
 }
 
 impl Table {
     /// Every table, in the order in which they are loaded: a job needs its spec.
-    pub const ALL: [Table; 17] = [
+    pub const ALL: [Table; 19] = [
         Table::Meta,
         Table::Policy,
         Table::User,
@@ -75,6 +79,8 @@ impl Table {
         Table::Directory,
         Table::SshKey,
         Table::Secret,
+        Table::Ports,
+        Table::Stored,
     ];
 
     /// The table's name on disk.
@@ -97,6 +103,8 @@ impl Table {
             Table::Directory => "directory",
             Table::SshKey => "ssh_key",
             Table::Secret => "secret",
+            Table::Ports => "ports",
+            Table::Stored => "stored",
         }
     }
 }
@@ -138,6 +146,10 @@ pub enum RecordKey {
     SshKey(UserName, String),
     /// See [`Table::Secret`].
     Secret(Holder, String),
+    /// See [`Table::Ports`].
+    Ports(JobId),
+    /// See [`Table::Stored`].
+    Stored(NodeId),
 }
 
 /// What one command changed.

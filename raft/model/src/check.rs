@@ -16,7 +16,7 @@ use crate::quota::{Claim, Holder};
 use crate::resource::Resources;
 use crate::spec::OnLost;
 use crate::state::State;
-use crate::unit::Timestamp;
+use crate::unit::{Bytes, Timestamp};
 
 /// Up to this many live jobs and remembered keys of submissions a debug build checks the whole
 /// state after every entry.
@@ -33,7 +33,8 @@ impl State {
         self.check_loads()?;
         self.check_nodes()?;
         self.check_accounts()?;
-        self.check_secrets()
+        self.check_secrets()?;
+        self.check_places()
     }
 
     #[cfg(debug_assertions)]
@@ -220,6 +221,33 @@ impl State {
             Some(job) => Err(format!("job {} asks for nobody's secret", job.id)),
             None => Ok(()),
         }
+    }
+
+    /// Ports are of live attempts; what nodes keep is of nodes that exist, and its sums are right.
+    fn check_places(&self) -> Result<(), String> {
+        let live = |id: &JobId| self.job(*id).is_some_and(|job| job.attempt().is_some());
+        if let Some(id) = self.ports.keys().find(|id| !live(id)) {
+            return Err(format!("job {id} has ports and does not run"));
+        }
+        let mut sums: BTreeMap<&Holder, Bytes> = BTreeMap::new();
+        for (node, stored) in self.stored.iter() {
+            if !self.nodes.contains_key(node) || stored.holders.is_empty() {
+                return Err(format!("node {node} keeps nothing, or does not exist"));
+            }
+            for (holder, bytes) in &stored.holders {
+                sums.entry(holder).or_default().0 += bytes.0;
+            }
+        }
+        if !sums
+            .iter()
+            .map(|(holder, sum)| (*holder, sum))
+            .eq(self.stored_sums.iter())
+        {
+            return Err(String::from(
+                "what holders keep differs from the nodes' words",
+            ));
+        }
+        Ok(())
     }
 
     /// Owners and ends of tokens and key ages are what the tables say; keys and tokens name what

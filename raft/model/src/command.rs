@@ -4,15 +4,18 @@
 //! [`Rejection`], never with a panic, whoever proposed it.
 
 mod answer;
+mod audit;
 mod secret;
+mod stored;
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 pub use answer::{CancelResult, Refusal, Rejection, Reply};
+pub use audit::{Audited, Refused, Who};
 pub use secret::RemoveSecret;
+pub use stored::NoteStored;
 
 use crate::account::{Directory, Role, SshKey, Token, TokenId, UnixIds, UserName};
 use crate::assignment::Report;
@@ -112,6 +115,8 @@ pub enum Command {
     PutSecret(Secret),
     /// Forget a secret.
     RemoveSecret(RemoveSecret),
+    /// Note what a node keeps of ended attempts.
+    NoteStored(NoteStored),
 }
 
 impl Command {
@@ -160,7 +165,8 @@ impl Command {
             | Command::RotateToken(_)
             | Command::NoteRefusals(_)
             | Command::PutSecret(_)
-            | Command::RemoveSecret(_) => false,
+            | Command::RemoveSecret(_)
+            | Command::NoteStored(_) => false,
         }
     }
 }
@@ -421,43 +427,6 @@ pub struct RotateToken {
     pub hash: [u8; 32],
     /// When it ends.
     pub expires_at: Timestamp,
-}
-
-/// See [`Command::Audited`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Audited {
-    /// Who and from where.
-    pub who: Who,
-    /// What they asked for: the method and path of the request.
-    pub what: String,
-    /// What is to be done; another [`Audited`] is refused.
-    pub command: Box<Command>,
-}
-
-/// Who stood at the door.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Who {
-    /// The account, as far as it was proven; empty: nobody.
-    pub user: String,
-    /// The public half of the token that was shown; empty: none.
-    pub token: String,
-    /// The address that the request came from.
-    pub from: String,
-}
-
-/// Something that was refused at the door.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Refused {
-    /// By the clock of the head that refused.
-    pub at: Timestamp,
-    /// Who and from where.
-    pub who: Who,
-    /// What they asked for.
-    pub what: String,
-    /// Why not: the code of the answer.
-    pub why: String,
-    /// How often the same was refused since the last such note.
-    pub times: u32,
 }
 
 /// See [`Command::SetPassword`].

@@ -1,6 +1,8 @@
 //! How records look on disk: one version byte, then postcard.
 //!
 //! Dated list of versions. A reader knows every version ever written; a writer writes the last.
+//! - 4 (2026-11-26): jobs have published ports and a bound on their directory, quotas one on job
+//!   directories, rules say who may publish. Two new tables, a command, an outcome.
 //! - 3 (2026-11-26): jobs ask for secrets. A new table and two commands.
 //! - 2 (2026-11-26): jobs have project, queue, entry point, network, root and a bound on output;
 //!   volumes have sub-paths and say who may use them; accounts have groups, home, mail, source and
@@ -11,6 +13,7 @@
 
 pub mod v1;
 pub mod v2;
+pub mod v3;
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -28,7 +31,7 @@ use crate::spec::JobSpec;
 use crate::state::State;
 
 /// The version that is written.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// A record that cannot be read. Never skipped: whoever meets one refuses to go on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,11 +88,19 @@ pub trait Kept: Serialize + DeserializeOwned {
         Self::read_v2(bytes)
     }
 
-    /// Reads what version 2 wrote; by default that is what is written today.
+    /// Reads what version 2 wrote; by default that is what version 3 wrote.
     ///
     /// # Errors
     /// [`FormatError::Malformed`].
     fn read_v2(bytes: &[u8]) -> Result<Self, FormatError> {
+        Self::read_v3(bytes)
+    }
+
+    /// Reads what version 3 wrote; by default that is what is written today.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    fn read_v3(bytes: &[u8]) -> Result<Self, FormatError> {
         read(bytes)
     }
 }
@@ -103,6 +114,7 @@ pub fn decode<T: Kept>(bytes: &[u8]) -> Result<T, FormatError> {
     match *version {
         1 => T::read_v1(rest),
         2 => T::read_v2(rest),
+        3 => T::read_v3(rest),
         VERSION => read(rest),
         unknown => Err(FormatError::UnknownVersion(unknown)),
     }
@@ -137,6 +149,8 @@ impl RecordKey {
             RecordKey::Directory(_) => Table::Directory,
             RecordKey::SshKey(_, _) => Table::SshKey,
             RecordKey::Secret(_, _) => Table::Secret,
+            RecordKey::Ports(_) => Table::Ports,
+            RecordKey::Stored(_) => Table::Stored,
         }
     }
 
@@ -157,8 +171,12 @@ impl RecordKey {
                 bytes.extend_from_slice(name.as_bytes());
                 bytes
             }
-            RecordKey::Node(id) | RecordKey::Trouble(id) => id.0.to_be_bytes().to_vec(),
-            RecordKey::Spec(id) | RecordKey::Job(id) => id.0.to_be_bytes().to_vec(),
+            RecordKey::Node(id) | RecordKey::Trouble(id) | RecordKey::Stored(id) => {
+                id.0.to_be_bytes().to_vec()
+            }
+            RecordKey::Spec(id) | RecordKey::Job(id) | RecordKey::Ports(id) => {
+                id.0.to_be_bytes().to_vec()
+            }
             RecordKey::SubmitKey(user, key) | RecordKey::SshKey(user, key) => {
                 let mut bytes = user.0.as_bytes().to_vec();
                 bytes.push(0);
@@ -193,6 +211,8 @@ impl RecordKey {
             Table::Trouble => RecordKey::Trouble(NodeId(number()?)),
             Table::Spec => RecordKey::Spec(JobId(number()?)),
             Table::Job => RecordKey::Job(JobId(number()?)),
+            Table::Ports => RecordKey::Ports(JobId(number()?)),
+            Table::Stored => RecordKey::Stored(NodeId(number()?)),
             Table::SubmitKey => pair().map(|(user, key)| RecordKey::SubmitKey(user, key))?,
             Table::SshKey => pair().map(|(user, key)| RecordKey::SshKey(user, key))?,
             Table::Project => RecordKey::Project(text()?),
@@ -234,6 +254,8 @@ impl State {
                 self.ssh_keys.get(&key).map(encode)
             }
             RecordKey::Secret(owner, name) => self.secret(owner, name).map(encode),
+            RecordKey::Ports(id) => self.ports.get(id).map(encode),
+            RecordKey::Stored(id) => self.stored.get(id).map(encode),
         }
     }
 
@@ -271,6 +293,8 @@ impl State {
             RecordKey::Secret(owner, name) => {
                 self.secrets.insert_mut((owner, name), decode(bytes)?);
             }
+            RecordKey::Ports(id) => self.ports.insert_mut(id, decode(bytes)?),
+            RecordKey::Stored(id) => self.put_stored(id, decode(bytes)?),
         }
         Ok(())
     }
@@ -296,6 +320,8 @@ impl State {
         let ssh = ssh.map(|(user, key)| RecordKey::SshKey(user, key));
         let secrets = self.secrets.keys().cloned();
         let secrets = secrets.map(|(owner, name)| RecordKey::Secret(owner, name));
+        let ports = self.ports.keys().copied().map(RecordKey::Ports);
+        let stored = self.stored.keys().copied().map(RecordKey::Stored);
         let first = meta.chain(users).chain(tokens).chain(joins);
         first
             .chain(volumes)
@@ -310,6 +336,8 @@ impl State {
             .chain(directories)
             .chain(ssh)
             .chain(secrets)
+            .chain(ports)
+            .chain(stored)
     }
 }
 

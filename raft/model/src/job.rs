@@ -135,6 +135,8 @@ pub enum Outcome {
     OverQuota,
     /// Stopped because it wrote more output than it may.
     OutputLimit,
+    /// Stopped because its directory held more than it may.
+    DiskLimit,
 }
 
 /// What the engine said of the end, as it said it.
@@ -231,6 +233,7 @@ impl Outcome {
             Outcome::NotBegun => "not_begun",
             Outcome::OverQuota => "over_quota",
             Outcome::OutputLimit => "output_limit",
+            Outcome::DiskLimit => "disk_limit",
         }
     }
 }

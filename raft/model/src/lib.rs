@@ -25,6 +25,7 @@ pub mod measure;
 pub mod mount;
 pub mod node;
 pub mod policy;
+pub mod port;
 pub mod project;
 pub mod query;
 pub mod quota;
@@ -32,6 +33,7 @@ pub mod resource;
 pub mod secret;
 pub mod spec;
 pub mod state;
+pub mod stored;
 pub mod unit;
 
 pub use change::{Changes, Event, EventKind, RecordKey, Table};

@@ -112,5 +112,14 @@ pub const SEALED_MORE_MAX: usize = 64;
 pub const JOB_SECRETS_MAX: usize = 32;
 /// Refusals in one note of the audit log.
 pub const REFUSALS_MAX: usize = 1_000;
-/// The least and the most output that a job may be bounded to.
+/// The least output that a job may be bounded to.
 pub const OUTPUT_LEAST: Bytes = Bytes(4 << 10);
+/// The least that a job's directory may be bounded to.
+pub const DISK_LEAST: Bytes = Bytes::mebi(1);
+/// Ports that a job may publish.
+pub const JOB_PORTS_MAX: usize = 16;
+/// Users and projects of which a node says what it keeps of them; it names the largest.
+pub const STORED_HOLDERS_MAX: usize = 10_000;
+/// What one node keeps of one user or project, as far as it is counted: sums over
+/// [`NODES_MAX`] nodes stay below 2^63.
+pub const STORED_BYTES_MAX: Bytes = Bytes(1 << 49);

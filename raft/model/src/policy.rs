@@ -9,7 +9,7 @@ use crate::account::User;
 use crate::limits;
 use crate::project::Grant;
 use crate::quota::Quota;
-use crate::unit::{Millis, Timestamp};
+use crate::unit::{Bytes, Millis, Timestamp};
 
 /// How long silence is tolerated. All lengths are measured on monotonic clocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -141,7 +141,11 @@ pub struct Rules {
     /// No rule that matches: none.
     pub images: Vec<ImageRule>,
     /// The most that one attempt may write to its two outputs together; a job may ask for less.
-    pub output_max: Option<crate::unit::Bytes>,
+    pub output_max: Option<Bytes>,
+    /// The most that the directory of one attempt may hold; a job may ask for less.
+    pub disk_max: Option<Bytes>,
+    /// Who may have ports of their jobs published.
+    pub publish: Grant,
 }
 
 impl Default for Rules {
@@ -156,6 +160,8 @@ impl Default for Rules {
             root_volumes: RootVolumes::Refused,
             images: Vec::new(),
             output_max: None,
+            disk_max: None,
+            publish: Grant::default(),
         }
     }
 }

@@ -35,12 +35,19 @@ pub struct Quota {
     pub cpu_time: Option<u64>,
     /// Memory asked for, times its time, over the window: MiB-milliseconds.
     pub memory_time: Option<u64>,
+    /// What job directories hold: those that nodes keep of ended attempts, and the bounds of live
+    /// ones.
+    pub disk: Option<Bytes>,
 }
 
 impl Quota {
     /// Whether anything is bounded that is asked when a job starts.
     pub fn bounds_starts(&self) -> bool {
-        self.cpu.is_some() || self.memory.is_some() || self.running.is_some() || self.has_budget()
+        self.cpu.is_some()
+            || self.memory.is_some()
+            || self.running.is_some()
+            || self.disk.is_some()
+            || self.has_budget()
     }
 
     /// Whether effort over time is bounded.
@@ -60,6 +67,9 @@ pub struct Claim {
     pub pending: u32,
     /// What live attempts may still cost at most; those without a wall-time limit are not counted.
     pub reserved: Effort,
+    /// What the directories of live attempts may hold at most; those without a bound are not
+    /// counted.
+    pub disk: Bytes,
 }
 
 impl Claim {
@@ -81,6 +91,7 @@ impl Claim {
             running: 1,
             pending: 0,
             reserved: reserve(spec).unwrap_or_default(),
+            disk: spec.disk_max.unwrap_or_default(),
         }
     }
 
@@ -91,6 +102,7 @@ impl Claim {
             running: self.running.saturating_add(other.running),
             pending: self.pending.saturating_add(other.pending),
             reserved: self.reserved.plus(&other.reserved),
+            disk: Bytes(self.disk.0.saturating_add(other.disk.0)),
         }
     }
 
@@ -101,6 +113,7 @@ impl Claim {
             running: self.running.saturating_sub(other.running),
             pending: self.pending.saturating_sub(other.pending),
             reserved: self.reserved.minus(&other.reserved),
+            disk: Bytes(self.disk.0.saturating_sub(other.disk.0)),
         }
     }
 }
@@ -183,6 +196,8 @@ pub enum Measure {
     CpuTime,
     /// [`Quota::memory_time`].
     MemoryTime,
+    /// [`Quota::disk`].
+    Disk,
 }
 
 /// What keeps a pending job from starting, whatever the nodes have left.
@@ -279,6 +294,14 @@ impl State {
         if let Some(limit) = quota.running.filter(|limit| after.running > *limit) {
             return exceeded(Measure::Running, u64::from(limit));
         }
+        if let Some(limit) = quota.disk {
+            let kept = self.stored_by(&holder());
+            let total = kept.0.saturating_add(after.disk.0);
+            // Without a bound of its own it may at least not begin where there is no room at all.
+            if total > limit.0 || spec.disk_max.is_none() && total == limit.0 {
+                return exceeded(Measure::Disk, limit.0);
+            }
+        }
         if !quota.has_budget() {
             return None;
         }
@@ -336,6 +359,7 @@ impl fmt::Display for Hold {
                     Measure::Cpu => write!(f, "{} cpu in use", MilliCpus(*limit)),
                     Measure::Memory => write!(f, "{} memory in use", Bytes(*limit)),
                     Measure::Running => write!(f, "{limit} running"),
+                    Measure::Disk => write!(f, "{} of job directories", Bytes(*limit)),
                     Measure::CpuTime => write!(f, "{} core-hours", hours(*limit)),
                     Measure::MemoryTime => write!(f, "{} GiB-hours", hours(*limit / 1024)),
                 }

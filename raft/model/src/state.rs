@@ -17,12 +17,14 @@ use crate::job::Job;
 use crate::limits;
 use crate::node::Node;
 use crate::policy::{Policy, Volume};
+use crate::port::{Ports, Published};
 use crate::project::{DEFAULT, Project, Queue};
 use crate::quota::{Claim, Holder, Spent};
 use crate::resource::Resources;
 use crate::secret::Secret;
 use crate::spec::JobSpec;
-use crate::unit::Timestamp;
+use crate::stored::Stored;
+use crate::unit::{Bytes, Timestamp};
 
 /// The cluster's beliefs after some log entry.
 #[derive(Clone, Default)]
@@ -45,6 +47,10 @@ pub struct State {
     pub(crate) directories: Map<String, Directory>,
     pub(crate) ssh_keys: Map<(UserName, String), SshKey>,
     pub(crate) secrets: Map<(Holder, String), Secret>,
+    /// One for each live job whose ports are reached somewhere.
+    pub(crate) ports: Map<JobId, Ports>,
+    /// One for each node that keeps anything.
+    pub(crate) stored: Map<NodeId, Stored>,
     /// Specs that were loaded before their jobs; empty once loading is over.
     pub(crate) loaded_specs: Map<JobId, Arc<JobSpec>>,
 
@@ -54,6 +60,7 @@ pub struct State {
     pub(crate) loads: Map<NodeId, Load>,
     pub(crate) owners: Map<UserName, Owned>,
     pub(crate) charged: Map<String, Claim>,
+    pub(crate) stored_sums: Map<Holder, Bytes>,
     pub(crate) waiting_in: Map<String, usize>,
     /// What exists without a record, until it is changed.
     pub(crate) fallback: Arc<Fallback>,
@@ -151,6 +158,11 @@ impl State {
     /// A live job.
     pub fn job(&self, id: JobId) -> Option<&Job> {
         self.jobs.get(&id)
+    }
+
+    /// Where the published ports of a live job are reached, on the node that has it.
+    pub fn ports_of(&self, id: JobId) -> &[Published] {
+        self.ports.get(&id).map_or(&[], |ports| &ports.0)
     }
 
     /// All live jobs by rising id.

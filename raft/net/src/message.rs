@@ -8,9 +8,10 @@ mod files;
 mod secret;
 
 use model::assignment::{Assignment, Held, Report, Stop};
-use model::format::{v1, v2};
+use model::format::{v1, v2, v3};
 use model::job::Usage;
 use model::node::NodeFacts;
+use model::stored::Stored;
 use model::{AttemptId, ClusterId, NodeId};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,9 @@ pub enum ToHead {
     /// What keeps the node from starting attempts; `None`: nothing (any more). Said before
     /// anything else if there is something, and again when it changes.
     Trouble(Option<String>),
+    /// What the node keeps of ended attempts, once it has been measured, and again when it has
+    /// changed.
+    Stored(Stored),
 }
 
 /// What a head says in a session.
@@ -78,7 +82,7 @@ pub enum ToAgent {
 /// What a leader wants of an agent. Repeating one changes nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Order {
-    /// Run these; each is complete. What heads of version 1 say; see [`Order::Start`].
+    /// Run these; each is complete. What heads of version 1 say; see [`Order::Launch`].
     Assign(Vec<v1::Assignment>),
     /// End these.
     Stop(Vec<Stop>),
@@ -86,11 +90,13 @@ pub enum Order {
     NotedRunning(Vec<Held>),
     /// These attempts are over in the log: forget them, once nothing of them runs.
     Forget(Vec<Held>),
-    /// Run these; each is complete. What heads of version 2 say; see [`Order::Start`].
+    /// Run these; each is complete. What heads of version 2 say; see [`Order::Launch`].
     Run(Vec<v2::Assignment>),
+    /// Run these. What heads of version 3 say; see [`Order::Launch`].
+    Start(Vec<v3::Assignment>),
     /// Run these; each is complete but for its secrets, which the agent asks for when it prepares
     /// the attempt ([`Opening::Secrets`]).
-    Start(Vec<Assignment>),
+    Launch(Vec<Assignment>),
 }
 
 /// The answer to a heartbeat.

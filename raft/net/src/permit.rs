@@ -78,7 +78,8 @@ impl Permitted for ToHead {
             ToHead::Heartbeat(_)
             | ToHead::Held { .. }
             | ToHead::Reports(_)
-            | ToHead::Trouble(_) => Speaker::Agent,
+            | ToHead::Trouble(_)
+            | ToHead::Stored(_) => Speaker::Agent,
         }
     }
 }

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use book::{Samples, variants};
 use frame::form;
 use model::assignment::News;
-use model::format::{v1, v2};
+use model::format::{v1, v2, v3};
 use model::{ClusterId, NodeId};
 use net::codec::VERSION;
 use net::message::{
@@ -212,9 +212,10 @@ fn sessions(samples: &mut Samples) {
             parts::report(News::Ended(parts::ending())),
         ]),
         ToHead::Trouble(Some("no runc".into())),
+        ToHead::Stored(parts::stored()),
     ];
     samples.all(
-        variants!(ToHead: Heartbeat, Held, Reports, Trouble),
+        variants!(ToHead: Heartbeat, Held, Reports, Trouble, Stored),
         &to_head,
         &form(),
     );
@@ -224,9 +225,10 @@ fn sessions(samples: &mut Samples) {
         Order::NotedRunning(vec![parts::held()]),
         Order::Forget(vec![parts::held()]),
         Order::Run(vec![of_version_2()]),
-        Order::Start(vec![parts::assignment()]),
+        Order::Start(vec![of_version_3()]),
+        Order::Launch(vec![parts::assignment()]),
     ];
-    let all = variants!(Order: Assign, Stop, NotedRunning, Forget, Run, Start);
+    let all = variants!(Order: Assign, Stop, NotedRunning, Forget, Run, Start, Launch);
     samples.all(all, &orders, &form());
     let alive = Alive {
         number: 300,
@@ -264,6 +266,18 @@ fn of_version_2() -> v2::Assignment {
         "470143dc0b808080200180dddb01904e01010767656e6f6d6573010468673338036c6162056e69676874",
         "0101092f62696e2f74696d65010101018080c004010c2f7372762f67656e6f6d657304686733380d2f64",
         "6174612f67656e6f6d65730101",
+    );
+    postcard::from_bytes(&book::unhex(digits)).unwrap()
+}
+
+/// What a head of version 3 says; nobody writes it any more.
+fn of_version_3() -> v3::Assignment {
+    let digits = concat!(
+        "ac0200029c0305616c69636501e907ea0701eb0705616c69676e020667656e6f6d6504323032360e7265",
+        "6769737472792f6277613a3101001323212f62696e2f73680a62776120222431220a01017801044c414e",
+        "470143dc0b808080200180dddb01904e01010767656e6f6d6573010468673338036c6162056e69676874",
+        "0101092f62696e2f74696d65010101018080c004010264620870617373776f72640101036c6162010c2f",
+        "7372762f67656e6f6d657304686733380d2f646174612f67656e6f6d65730101",
     );
     postcard::from_bytes(&book::unhex(digits)).unwrap()
 }

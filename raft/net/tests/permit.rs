@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use fixture::{Cluster, listening, raw, soon};
 use model::assignment::Held;
 use model::node::{NodeFacts, RuntimeKind};
+use model::stored::Stored;
 use model::{Fence, JobId, NodeId};
 use net::codec;
 use net::message::{
@@ -95,6 +96,7 @@ impl Word {
             }),
             Word::ToHead(ToHead::Reports(Vec::new())),
             Word::ToHead(ToHead::Trouble(None)),
+            Word::ToHead(ToHead::Stored(Stored::default())),
             Word::ToAgent(ToAgent::Alive(alive)),
             Word::ToAgent(order),
             Word::AboutTheLog(AboutTheLog),
@@ -114,6 +116,7 @@ impl Word {
             Word::ToHead(ToHead::Held { .. }) => "held",
             Word::ToHead(ToHead::Reports(_)) => "reports",
             Word::ToHead(ToHead::Trouble(_)) => "trouble",
+            Word::ToHead(ToHead::Stored(_)) => "stored",
             Word::ToAgent(ToAgent::Alive(_)) => "alive",
             Word::ToAgent(ToAgent::Order { .. }) => "order",
             Word::AboutTheLog(_) => "log",
@@ -212,6 +215,7 @@ async fn a_head_hears_each_caller_on_what_is_theirs() {
         "held on agent",
         "reports on agent",
         "trouble on agent",
+        "stored on agent",
     ];
     let with_the_log = [&of_a_node[..], &["log on raft"]].concat();
     let hour = Duration::from_secs(3_600);

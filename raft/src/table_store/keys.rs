@@ -54,6 +54,8 @@ pub(crate) fn table(table: Table) -> [u8; 2] {
         Table::Directory => b'd',
         Table::SshKey => b'K',
         Table::Secret => b'S',
+        Table::Ports => b'o',
+        Table::Stored => b'D',
     };
     [b'S', letter]
 }

@@ -3,20 +3,22 @@
 mod jobs;
 mod projects;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use model::account::{Role, Scope, Token, TokenId, UnixIds, UserName};
 use model::command::{
-    CreateJoinToken, DrainNode, MarkNodes, NoteTrouble, PutUser, RedeemJoinToken, RegisterNode,
-    RemoveNode, RevokeToken, SetHeadIntent, SetPassword,
+    CreateJoinToken, DrainNode, MarkNodes, NoteStored, NoteTrouble, PutUser, RedeemJoinToken,
+    RegisterNode, RemoveNode, RevokeToken, SetHeadIntent, SetPassword,
 };
 use model::node::{HeadIntent, NodeFacts, NodeHealth, RuntimeKind};
 use model::policy::{Timings, Volume};
 use model::project::Grant;
+use model::quota::Holder;
+use model::stored::Stored;
 use model::{Command, Millis, Timestamp};
 
 pub(super) use jobs::spec;
 
-use super::words::{Words, expand, length};
+use super::words::{Words, expand, length, size};
 use super::world::{World, first_entry, node_role};
 
 /// The command of that name; `None` if there is none.
@@ -72,6 +74,10 @@ fn node(world: &World, name: &str, words: &mut Words) -> Result<Option<Command>>
             let (node, trouble) = (world.node(&words.next("a node")?)?, None);
             Command::NoteTrouble(NoteTrouble { node, trouble })
         }
+        "keeps" => Command::NoteStored(NoteStored {
+            node: world.node(&words.next("a node")?)?,
+            stored: stored(words)?,
+        }),
         "drain" => Command::DrainNode(DrainNode {
             node: world.node(&words.next("a node")?)?,
             reason: Some(expand(&words.next("a reason")?)),
@@ -93,6 +99,21 @@ fn node(world: &World, name: &str, words: &mut Words) -> Result<Option<Command>>
         }
         _ => return Ok(None),
     }))
+}
+
+/// `of=ada:5G,lab/:7G`: what is kept of users and, with a slash, of projects.
+fn stored(words: &mut Words) -> Result<Stored> {
+    let text = words.option("of").unwrap_or_default();
+    let mut stored = Stored::default();
+    for one in text.split(',').filter(|one| !one.is_empty()) {
+        let (name, bytes) = one.split_once(':').context("name:size")?;
+        let holder = match name.strip_suffix('/') {
+            Some(project) => Holder::Project(project.into()),
+            None => Holder::User(name.into()),
+        };
+        stored.holders.insert(holder, size(bytes)?);
+    }
+    Ok(stored)
 }
 
 fn account(world: &World, name: &str, words: &mut Words) -> Result<Option<Command>> {

@@ -299,8 +299,12 @@ fn record(key: &RecordKey) -> String {
         | RecordKey::Directory(name) => format!("{} {name}", table.name()),
         RecordKey::Secret(owner, name) => format!("{} {owner}/{name}", table.name()),
         RecordKey::Spent(holder) => format!("{} {holder}", table.name()),
-        RecordKey::Node(id) | RecordKey::Trouble(id) => format!("{} {id}", table.name()),
-        RecordKey::Spec(id) | RecordKey::Job(id) => format!("{} {id}", table.name()),
+        RecordKey::Node(id) | RecordKey::Trouble(id) | RecordKey::Stored(id) => {
+            format!("{} {id}", table.name())
+        }
+        RecordKey::Spec(id) | RecordKey::Job(id) | RecordKey::Ports(id) => {
+            format!("{} {id}", table.name())
+        }
         RecordKey::SubmitKey(user, key) | RecordKey::SshKey(user, key) => {
             format!("{} {user}/{key}", table.name())
         }

@@ -69,6 +69,9 @@ fn jobs(world: &World) -> Result<String> {
                 write!(line, " #{number} on node {node} fence {fence}")?;
             }
         }
+        for port in state.ports_of(job.id) {
+            write!(line, ", {} at {}", port.container, port.host)?;
+        }
         if let Some(cancel) = &job.cancel {
             write!(line, ", {} cancels since {}", cancel.by, moment(cancel.at))?;
         }
@@ -209,6 +212,7 @@ fn orders(world: &World, words: &mut Words) -> Result<String> {
             StopCause::LeaseLost => "lease lost",
             StopCause::Stale => "stale",
             StopCause::OutputLimit => "at its output limit",
+            StopCause::DiskLimit => "at its disk limit",
         };
         let grace = print::length(stop.grace);
         writeln!(

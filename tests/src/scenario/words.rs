@@ -94,6 +94,10 @@ impl Words {
     }
 
     /// `cpu=` and `mem=`, with defaults.
+    pub(super) fn size(&mut self, key: &str) -> Result<Option<Bytes>> {
+        self.option(key).map(|text| size(&text)).transpose()
+    }
+
     pub(super) fn resources(&mut self, cpu: &str, memory: &str) -> Result<Resources> {
         let cpu = cpus(&self.option_or("cpu", cpu))?;
         Ok(Resources {
@@ -162,7 +166,7 @@ fn cpus(text: &str) -> Result<MilliCpus> {
 }
 
 /// `512M`, `8G`, `7`.
-fn size(text: &str) -> Result<Bytes> {
+pub(super) fn size(text: &str) -> Result<Bytes> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let shift = match &text[digits.len()..] {
         "" => 0,

@@ -362,8 +362,8 @@ impl World {
         };
         match order {
             // Heads of today do not say it.
-            Order::Assign(_) | Order::Run(_) => {}
-            Order::Start(assignments) => {
+            Order::Assign(_) | Order::Run(_) | Order::Start(_) => {}
+            Order::Launch(assignments) => {
                 let holds = live.span.left(obeying.clock.monotonic(now)) > Millis(0);
                 for new in assignments {
                     if !live.book.is_new(new.attempt) {

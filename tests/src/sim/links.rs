@@ -130,7 +130,8 @@ impl World {
             ToHead::Reports(reports) if self.heads[head].leads.is_some() => {
                 self.heads[head].reports.push_back((node, reports));
             }
-            ToHead::Reports(_) => {}
+            // Nothing of the simulation has directories.
+            ToHead::Reports(_) | ToHead::Stored(_) => {}
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) struct Truth {
 impl World {
     /// Nothing is sent to a node before it is committed.
     pub(super) fn is_committed(&self, node: NodeId, order: &Order) -> Result<()> {
-        let Order::Start(assignments) = order else {
+        let Order::Launch(assignments) = order else {
             return Ok(());
         };
         for sent in assignments {
@@ -150,7 +150,8 @@ impl World {
             | Outcome::NodeLost
             | Outcome::NotBegun
             | Outcome::OverQuota
-            | Outcome::OutputLimit => false,
+            | Outcome::OutputLimit
+            | Outcome::DiskLimit => false,
         };
         ensure!(
             !by_itself || code == line.end.exit.code,

@@ -48,6 +48,11 @@ impl Stream {
                 user_quota: self.quota(),
                 window_days: self.chance.one([1, 2, 30]),
                 over_quota: self.chance.one([OverQuota::Wait, OverQuota::End]),
+                publish: match self.chance.percent(80) {
+                    true => Grant::to_all(),
+                    false => Grant::default(),
+                },
+                disk_max: self.chance.one([None, None, Some(Bytes(2 << 30))]),
                 ..Rules::default()
             }),
             9 => Command::ResetSpent(self.holder()),
@@ -93,7 +98,7 @@ impl Stream {
         }
     }
 
-    fn holder(&mut self) -> Holder {
+    pub(super) fn holder(&mut self) -> Holder {
         if self.chance.percent(50) {
             return Holder::User(self.user());
         }
@@ -108,6 +113,9 @@ impl Stream {
             pending: self.chance.one([None, None, None, Some(2)]),
             cpu_time: self.chance.one([None, None, Some(2_000), Some(40_000)]),
             memory_time: self.chance.one([None, None, None, Some(4_000_000)]),
+            disk: self
+                .chance
+                .one([None, None, Some(Bytes(1 << 30)), Some(Bytes(3 << 30))]),
         }
     }
 }

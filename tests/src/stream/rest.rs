@@ -2,12 +2,14 @@
 
 use model::account::{Role, Token, TokenId, UserName};
 use model::command::{
-    CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, MarkNodes, NoteTrouble, PutUser,
-    RedeemJoinToken, RegisterNode, RemoveNode, RevokeToken, SetHeadIntent, SetPassword,
+    CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, MarkNodes, NoteStored,
+    NoteTrouble, PutUser, RedeemJoinToken, RegisterNode, RemoveNode, RevokeToken, SetHeadIntent,
+    SetPassword,
 };
 use model::node::{HeadIntent, NodeFacts, NodeHealth, NodeRole, RuntimeKind};
 use model::policy::{EarlierLeases, Timings, Volume};
 use model::project::Grant;
+use model::stored::Stored;
 use model::{Bytes, ClusterId, Command, MilliCpus, Millis, NodeId, Resources, State, Timestamp};
 
 use super::Stream;
@@ -47,8 +49,9 @@ impl Stream {
 
     pub(super) fn about_nodes(&mut self, state: &State) -> Command {
         let node = self.node(state);
-        match self.chance.below(15) {
+        match self.chance.below(18) {
             0..4 => self.register(node),
+            15..18 => self.stored(node),
             4..8 => {
                 let health = |stream: &mut Stream| {
                     stream.chance.one([
@@ -81,6 +84,15 @@ impl Stream {
                 Command::SetHeadIntent(SetHeadIntent { node, intent })
             }
         }
+    }
+
+    fn stored(&mut self, node: NodeId) -> Command {
+        let mut stored = Stored::default();
+        for _ in 0..self.chance.below(4) {
+            let bytes = self.chance.one([0, 1 << 20, 1 << 29, 1 << 30, 3 << 30]);
+            stored.holders.insert(self.holder(), Bytes(bytes));
+        }
+        Command::NoteStored(NoteStored { node, stored })
     }
 
     pub(super) fn about_accounts(&mut self, state: &State, time: Timestamp) -> Command {

@@ -88,7 +88,8 @@ impl Saw {
             | JobState::Infrastructure
             | JobState::NodeLost
             | JobState::OverQuota
-            | JobState::OutputLimit => (ENDED, ENDED),
+            | JobState::OutputLimit
+            | JobState::DiskLimit => (ENDED, ENDED),
         };
         Saw {
             least,

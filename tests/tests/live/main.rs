@@ -6,5 +6,6 @@ mod docker;
 mod ends;
 mod metrics;
 mod output;
+mod places;
 mod registries;
 mod secrets;

@@ -16,7 +16,7 @@ use model::policy::Network;
 use model::spec::{JobSpec, Program};
 use model::{AttemptId, ClusterId, Fence, MilliCpus};
 
-use super::{DockerConfig, Facts, JOB_DIR};
+use super::{DockerConfig, Facts, JOB_DIR, ports};
 use crate::runtime::Place;
 
 /// The cluster that a container belongs to.
@@ -113,6 +113,7 @@ pub(super) fn body(
         working_dir: Some(JOB_DIR.into()),
         env: Some(environment(assignment)),
         labels: Some(labels(config, assignment)),
+        exposed_ports: ports::exposed(&assignment.spec.ports),
         host_config: Some(host_config(config, machine, assignment, place)),
         ..ContainerCreateBody::default()
     }
@@ -205,6 +206,7 @@ fn host_config(
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         mounts: Some(mounts(config, assignment, place)),
         network_mode: Some(network(config, assignment)),
+        port_bindings: ports::bindings(&config.ports, &spec.ports),
         ipc_mode: Some("private".into()),
         cap_drop: Some(vec!["ALL".into()]),
         cap_add: spec.root.then(|| ROOT_CAPABILITIES.map(Into::into).into()),

@@ -2,11 +2,12 @@
 
 use futures_util::{StreamExt, TryStreamExt};
 use model::job::{Exit, Started};
+use model::port::Published;
 use model::{AttemptId, Fence, Timestamp};
 
 use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum};
 
-use super::{DockerRuntime, container, fate};
+use super::{DockerRuntime, container, fate, ports};
 use crate::runtime::{Place, RuntimeError, Seen, Stage};
 
 /// Inspections at the same time while everything is listed.
@@ -23,6 +24,8 @@ pub(super) struct Found {
     pub(super) fence: Option<Fence>,
     /// What its start looks like; without meaning before it.
     pub(super) started: Started,
+    /// Where its published ports are reached; nowhere before it runs.
+    pub(super) ports: Vec<Published>,
     /// How far it is.
     pub(super) phase: Phase,
 }
@@ -157,6 +160,8 @@ impl DockerRuntime {
             .and_then(|config| config.labels)
             .unwrap_or_default();
         let identity = container::identity(self.config.cluster, &labels);
+        let bound = found.network_settings.and_then(|network| network.ports);
+        let ports = ports::published(&bound.unwrap_or_default());
         let state = found.state.unwrap_or_default();
         let id = found.id.unwrap_or_default();
         let attempt = identity.map(|(attempt, _)| attempt);
@@ -176,6 +181,7 @@ impl DockerRuntime {
             attempt,
             fence: identity.map(|(_, fence)| fence),
             started,
+            ports,
             phase,
         }
     }

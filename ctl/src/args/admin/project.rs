@@ -162,6 +162,9 @@ pub struct Bounds {
     /// GiB of memory asked for times hours, over the same days
     #[arg(long, value_name = "HOURS", value_parser = bound(hours))]
     pub gib_hours: Option<Change<f64>>,
+    /// What job directories hold: kept ones, and the bounds of running jobs
+    #[arg(long, value_name = "SIZE", value_parser = bound(parse::bytes))]
+    pub disk: Option<Change<u64>>,
 }
 
 /// Who may use something.

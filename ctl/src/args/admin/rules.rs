@@ -64,6 +64,12 @@ pub struct RulesSet {
     /// The most that one attempt may write to its outputs, or none
     #[arg(long, value_name = "SIZE", value_parser = bound(parse::bytes))]
     pub output_max: Option<Change<u64>>,
+    /// The most that the directory of one attempt may hold, or none
+    #[arg(long, value_name = "SIZE", value_parser = bound(parse::bytes))]
+    pub disk_max: Option<Change<u64>>,
+    /// Who may have ports published.
+    #[command(flatten)]
+    pub publish: Publish,
 }
 
 /// Bounds of users that have none of their own.
@@ -87,6 +93,9 @@ pub struct UserBounds {
     /// GiB of memory asked for times hours, for one user, or none
     #[arg(long, value_name = "HOURS", value_parser = bound(hours))]
     pub user_gib_hours: Option<Change<f64>>,
+    /// What job directories of one user hold, or none
+    #[arg(long, value_name = "SIZE", value_parser = bound(parse::bytes))]
+    pub user_disk: Option<Change<u64>>,
 }
 
 impl From<UserBounds> for Bounds {
@@ -98,6 +107,7 @@ impl From<UserBounds> for Bounds {
             pending: user.user_pending,
             core_hours: user.user_core_hours,
             gib_hours: user.user_gib_hours,
+            disk: user.user_disk,
         }
     }
 }
@@ -146,6 +156,30 @@ impl From<Root> for Who {
             everybody: root.root_everybody,
             users: root.root_users,
             projects: root.root_projects,
+        }
+    }
+}
+
+/// Who may have ports published.
+#[derive(Args, Clone, PartialEq, Debug, Default)]
+pub struct Publish {
+    /// Everybody may have ports published
+    #[arg(long, conflicts_with_all = ["publish_users", "publish_projects"])]
+    pub publish_everybody: bool,
+    /// These users may have ports published, in place of those before; or none
+    #[arg(long, value_name = "A,B", value_parser = names)]
+    pub publish_users: Option<Names>,
+    /// Jobs of these projects may have ports published, in place of those before; or none
+    #[arg(long, value_name = "A,B", value_parser = names)]
+    pub publish_projects: Option<Names>,
+}
+
+impl From<Publish> for Who {
+    fn from(publish: Publish) -> Who {
+        Who {
+            everybody: publish.publish_everybody,
+            users: publish.publish_users,
+            projects: publish.publish_projects,
         }
     }
 }

@@ -90,6 +90,8 @@ fn changed(wanted: RulesSet, known: Rules) -> Rules {
         root_volumes: wanted.root_volumes.unwrap_or(known.root_volumes),
         images: known.images,
         output_max_bytes: Change::over(wanted.output_max, known.output_max_bytes),
+        disk_max_bytes: Change::over(wanted.disk_max, known.disk_max_bytes),
+        publish: grant::changed(wanted.publish.into(), known.publish),
     }
 }
 
@@ -146,6 +148,7 @@ fn page(rules: &Rules) -> String {
         RootVolumes::Refused => "refused",
     };
     let output = rules.output_max_bytes.map(cells::size);
+    let disk = rules.disk_max_bytes.map(cells::size);
     fields::page(&[
         ("user bounds", Some(quota::short(&rules.user_quota, None))),
         (
@@ -159,5 +162,7 @@ fn page(rules: &Rules) -> String {
         ("root-volumes", Some(root_volumes.into())),
         ("images", Some(images)),
         ("output-max", Some(output.unwrap_or_else(|| "-".into()))),
+        ("disk-max", Some(disk.unwrap_or_else(|| "-".into()))),
+        ("publish", Some(grant::words(&rules.publish))),
     ])
 }

@@ -49,6 +49,7 @@ fn the_jobs_own_code_goes_first() {
         (JobState::OverQuota, None, None, 125),
         (JobState::OutputLimit, None, None, 153),
         (JobState::OutputLimit, Some(0), None, 153),
+        (JobState::DiskLimit, None, None, 153),
         (JobState::OutputLimit, None, Some(15), 143),
     ];
     for (state, code, signal, expected) in cases {

@@ -13,6 +13,7 @@ mod policy;
 mod project;
 mod secret;
 mod status;
+mod stored;
 
 use alloc::format;
 use alloc::string::String;
@@ -107,6 +108,7 @@ impl Writer<'_> {
             Command::NoteRefusals(refusals) => self.note_refusals(refusals),
             Command::PutSecret(secret) => self.put_secret(secret),
             Command::RemoveSecret(remove) => self.remove_secret(&remove),
+            Command::NoteStored(note) => self.note_stored(note),
         }
     }
 

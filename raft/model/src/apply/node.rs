@@ -18,6 +18,7 @@ use crate::node::{HeadIntent, Node, NodeFacts, NodeHealth, NodeRole};
 use crate::policy::{Policy, Timings};
 use crate::spec::{is_label, is_plain_name};
 use crate::state::Meta;
+use crate::stored::Stored;
 
 impl Writer<'_> {
     pub(super) fn init_cluster(&mut self, init: InitCluster) -> Reply {
@@ -310,6 +311,7 @@ impl Writer<'_> {
         if self.state.troubles.remove_mut(&node.id) {
             self.touch(RecordKey::Trouble(node.id));
         }
+        self.put_stored(node.id, Stored::default());
         self.state.remove_node(node.id);
         self.touch(RecordKey::Node(node.id));
         self.tell(EventKind::NodeRemoved {

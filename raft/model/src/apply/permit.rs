@@ -13,6 +13,7 @@ use crate::policy::{Network, RootVolumes};
 use crate::project::{DEFAULT, Queue};
 use crate::secret::SecretKind;
 use crate::spec::JobSpec;
+use crate::unit::Bytes;
 
 /// How many jobs of one submission go where.
 #[derive(Default)]
@@ -85,8 +86,17 @@ impl Writer<'_> {
             };
             return Err(forbidden(format!("image {}: {by}", spec.image)));
         }
-        let network = *spec.network.get_or_insert(rules.network);
-        let usual = network == rules.network || network == Network::None;
+        if !spec.ports.is_empty() && !rules.publish.allows(by, &spec.project) {
+            let what = "published ports: only for those whom the administrators allow them";
+            return Err(forbidden(what.into()));
+        }
+        // Who may publish ports has the network that they need.
+        let usual = match spec.ports.is_empty() {
+            true => rules.network,
+            false => Network::Bridge,
+        };
+        let network = *spec.network.get_or_insert(usual);
+        let usual = network == usual || network == Network::None;
         if !usual && !rules.bridge.allows(by, &spec.project) {
             let what = "network bridge: only for those whom the administrators allow it";
             return Err(forbidden(what.into()));
@@ -99,10 +109,8 @@ impl Writer<'_> {
             let what = "root in the container: such jobs get no volumes here";
             return Err(forbidden(what.into()));
         }
-        spec.output_max = match (spec.output_max, rules.output_max) {
-            (Some(asked), Some(most)) => Some(asked.min(most)),
-            (asked, most) => asked.or(most),
-        };
+        spec.output_max = least(spec.output_max, rules.output_max);
+        spec.disk_max = least(spec.disk_max, rules.disk_max);
         Ok(())
     }
 
@@ -169,6 +177,14 @@ impl Writer<'_> {
             )?;
         }
         Ok(())
+    }
+}
+
+/// What holds of what was asked for and what is allowed at most.
+fn least(asked: Option<Bytes>, most: Option<Bytes>) -> Option<Bytes> {
+    match (asked, most) {
+        (Some(asked), Some(most)) => Some(asked.min(most)),
+        (asked, most) => asked.or(most),
     }
 }
 

@@ -32,6 +32,11 @@ impl Writer<'_> {
         }
         self.check_grant(&rules.bridge)?;
         self.check_grant(&rules.root)?;
+        self.check_grant(&rules.publish)?;
+        if rules.disk_max.is_some_and(|most| most < limits::DISK_LEAST) {
+            let message = format!("at least {}", limits::DISK_LEAST);
+            return Ok(invalid("disk_max", message));
+        }
         self.state.policy = Arc::new(Policy {
             rules,
             ..(*self.state.policy).clone()

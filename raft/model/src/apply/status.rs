@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::{Writer, clip, limit};
 use crate::assignment::{Ending, News, Report};
@@ -17,6 +18,7 @@ use crate::job::{Attempt, AttemptEnd, Exit, Job, Outcome, Phase, Started, TaskSt
 use crate::ledger::LedgerLine;
 use crate::limits;
 use crate::node::NodeHealth;
+use crate::port::{Ports, Published};
 use crate::quota::{self, Holder};
 use crate::resource::Effort;
 use crate::spec::OnLost;
@@ -39,6 +41,10 @@ impl Writer<'_> {
         };
         match report.news {
             News::Running(started) => self.record_running(job, &attempt, started),
+            News::Serving(started, ports) => {
+                self.record_ports(&job, ports);
+                self.record_running(job, &attempt, started);
+            }
             News::Ended(ending) => self.record_ending(job, &attempt, ending),
         }
     }
@@ -51,6 +57,17 @@ impl Writer<'_> {
             && attempt.fence == report.fence
             && attempt.node == node;
         same.then_some((job, attempt))
+    }
+
+    /// Ports that the job did not ask for are nobody's.
+    fn record_ports(&mut self, job: &Job, mut ports: Vec<Published>) {
+        ports.retain(|port| job.spec.ports.contains(&port.container));
+        ports.truncate(limits::JOB_PORTS_MAX);
+        let ports = Ports(ports);
+        if !ports.0.is_empty() && self.state.ports.get(&job.id) != Some(&ports) {
+            self.touch(RecordKey::Ports(job.id));
+            self.state.ports.insert_mut(job.id, ports);
+        }
     }
 
     fn record_running(&mut self, mut job: Job, attempt: &Attempt, started: Started) {
@@ -125,9 +142,13 @@ impl Writer<'_> {
             | Outcome::Infrastructure
             | Outcome::NodeLost
             | Outcome::OverQuota
-            | Outcome::OutputLimit => outcome,
+            | Outcome::OutputLimit
+            | Outcome::DiskLimit => outcome,
         };
         let again = may_requeue(&job, &end);
+        if self.state.ports.remove_mut(&id) {
+            self.touch(RecordKey::Ports(id));
+        }
         self.tell(EventKind::AttemptEnded {
             attempt: job.task_id().attempt(end.number),
             owner: owner.clone(),
@@ -225,7 +246,7 @@ impl Writer<'_> {
     /// out. The others stay with the node, unknown.
     fn lose_attempts_of(&mut self, node: NodeId, name: &str) {
         let requeue = |job: &&Job| job.spec.on_lost == OnLost::Requeue;
-        let ids: alloc::vec::Vec<JobId> = self
+        let ids: Vec<JobId> = self
             .state
             .jobs_on(node)
             .filter(requeue)
@@ -274,7 +295,8 @@ fn may_requeue(job: &Job, end: &AttemptEnd) -> bool {
         | Outcome::ImageUnavailable
         | Outcome::CannotStart
         | Outcome::OverQuota
-        | Outcome::OutputLimit => false,
+        | Outcome::OutputLimit
+        | Outcome::DiskLimit => false,
     };
     not_its_fault
         && (job.spec.on_lost == OnLost::Requeue || never_began)

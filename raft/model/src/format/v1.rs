@@ -6,17 +6,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::{FormatError, Kept, read, v2};
+use super::{FormatError, Kept, read, v2, v3};
 use crate::account::{self, Role, Scope, TokenId, UnixIds, UserName};
 use crate::assignment;
 use crate::change::Event;
 use crate::command::{
     self, CancelJobs, Command, ConfirmLost, CreateJoinToken, DrainNode, ForgetEarlierLeases,
     InitCluster, MarkNodes, NoteTrouble, Placement, RecordStatus, RedeemJoinToken, RegisterNode,
-    RemoveNode, Reply, RevokeToken, SetHeadIntent, SetPassword, SubmitKey,
+    RemoveNode, Reply, RevokeToken, SetHeadIntent, SetPassword,
 };
-use crate::id::{AttemptId, Fence, JobId};
-use crate::job::{self, AttemptEnd, Cancel, Outcome};
+use crate::id::{AttemptId, Fence};
+use crate::job::{self, AttemptEnd};
 use crate::ledger;
 use crate::policy::{self, EarlierLeases, Rules, Timings};
 use crate::project::{DEFAULT, Grant};
@@ -30,9 +30,9 @@ fn older<Old: for<'a> Deserialize<'a>, Now: From<Old>>(bytes: &[u8]) -> Result<N
     read::<Old>(bytes).map(Now::from)
 }
 
-/// Declares that a type looked otherwise in version 1, and perhaps in version 2 as well.
+/// Declares that a type looked otherwise in version 1, and perhaps in 2 and 3 as well.
 macro_rules! changed {
-    ($($now:ty: $old:ty $(, then $second:path)?);+ $(;)?) => {
+    ($($now:ty: $old:ty $(, in 2: $second:path)? $(, in 3: $third:path)?);+ $(;)?) => {
         $(impl Kept for $now {
             fn read_v1(bytes: &[u8]) -> Result<Self, FormatError> {
                 older::<$old, $now>(bytes)
@@ -40,20 +40,29 @@ macro_rules! changed {
             $(fn read_v2(bytes: &[u8]) -> Result<Self, FormatError> {
                 $second(bytes)
             })?
+            $(fn read_v3(bytes: &[u8]) -> Result<Self, FormatError> {
+                $third(bytes)
+            })?
         })+
     };
 }
 
 changed! {
-    spec::JobSpec: JobSpec, then v2::spec;
-    account::User: User;
+    spec::JobSpec: JobSpec, in 2: v2::spec, in 3: v3::spec;
+    account::User: User, in 3: v3::user;
     account::Token: Token;
     policy::Volume: Volume;
-    policy::Policy: Policy;
-    job::EndedJob: EndedJob, then v2::ended_job;
+    policy::Policy: Policy, in 3: v3::policy;
+    job::EndedJob: v3::EndedJob<JobSpec>, in 2: v2::ended_job, in 3: v3::ended_job;
     ledger::LedgerLine: LedgerLine;
-    assignment::Assignment: Assignment, then v2::assignment;
-    Command: OldCommand, then v2::command;
+    assignment::Assignment: Assignment, in 2: v2::assignment, in 3: v3::assignment;
+    Command: OldCommand, in 2: v2::command, in 3: v3::command;
+}
+
+impl Kept for crate::project::Project {
+    fn read_v3(bytes: &[u8]) -> Result<Self, FormatError> {
+        v3::project(bytes)
+    }
 }
 
 /// Declares types that are written as they were, or that are younger than version 1.
@@ -63,9 +72,10 @@ macro_rules! unchanged {
 
 unchanged! {
     crate::state::Meta, crate::state::SubmitRecord, account::JoinToken, crate::node::Node,
-    job::Job, Event, Reply, String, u64, crate::project::Project, crate::project::Queue,
+    job::Job, Event, Reply, String, u64, crate::project::Queue,
     quota::Spent, crate::secret::Secret, account::Directory, account::SshKey,
-    ledger::AuditLine, job::TaskState, assignment::Report,
+    ledger::AuditLine, job::TaskState, assignment::Report, crate::port::Ports,
+    crate::stored::Stored,
 }
 
 /// See [`spec::JobSpec`].
@@ -117,6 +127,8 @@ impl From<JobSpec> for spec::JobSpec {
             root: false,
             output_max: None,
             secrets: Vec::new(),
+            ports: Vec::new(),
+            disk_max: None,
         }
     }
 }
@@ -217,33 +229,6 @@ impl From<Policy> for policy::Policy {
 }
 
 #[derive(Deserialize)]
-struct EndedJob {
-    id: JobId,
-    owner: UserName,
-    submitted_at: Timestamp,
-    ended_at: Timestamp,
-    spec: JobSpec,
-    cancel: Option<Cancel>,
-    outcome: Outcome,
-    attempts: Vec<AttemptEnd>,
-}
-
-impl From<EndedJob> for job::EndedJob {
-    fn from(old: EndedJob) -> Self {
-        job::EndedJob {
-            id: old.id,
-            owner: old.owner,
-            submitted_at: old.submitted_at,
-            ended_at: old.ended_at,
-            spec: Arc::new(old.spec.into()),
-            cancel: old.cancel,
-            outcome: old.outcome,
-            attempts: old.attempts,
-        }
-    }
-}
-
-#[derive(Deserialize)]
 struct LedgerLine {
     attempt: AttemptId,
     owner: UserName,
@@ -319,7 +304,7 @@ impl From<Assignment> for assignment::Assignment {
 #[derive(Deserialize)]
 enum OldCommand {
     InitCluster(InitCluster),
-    SubmitJobs(SubmitJobs),
+    SubmitJobs(v3::SubmitJobs<JobSpec>),
     CancelJobs(CancelJobs),
     CommitPlan(CommitPlan),
     RecordStatus(RecordStatus),
@@ -345,13 +330,6 @@ enum OldCommand {
 }
 
 #[derive(Deserialize)]
-struct SubmitJobs {
-    by: UserName,
-    key: Option<SubmitKey>,
-    specs: Vec<JobSpec>,
-}
-
-#[derive(Deserialize)]
 struct CommitPlan {
     placements: Vec<Placement>,
 }
@@ -368,11 +346,7 @@ impl From<OldCommand> for Command {
     fn from(old: OldCommand) -> Self {
         match old {
             OldCommand::InitCluster(same) => Command::InitCluster(same),
-            OldCommand::SubmitJobs(old) => Command::SubmitJobs(command::SubmitJobs {
-                by: old.by,
-                key: old.key,
-                specs: old.specs.into_iter().map(Into::into).collect(),
-            }),
+            OldCommand::SubmitJobs(old) => Command::SubmitJobs(old.into()),
             OldCommand::CancelJobs(same) => Command::CancelJobs(same),
             OldCommand::CommitPlan(old) => Command::CommitPlan(command::CommitPlan {
                 placements: old.placements,

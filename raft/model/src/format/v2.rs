@@ -1,71 +1,40 @@
 //! What version 2 of the formats looked like, where it differs from today: jobs asked for no
 //! secrets. Only ever read. Nothing here changes any more.
 
-use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{FormatError, read};
-use crate::account::{UnixIds, UserName};
+use super::{FormatError, read, v3};
 use crate::assignment;
-use crate::command::{self, Audited, Command, SubmitKey, Who};
-use crate::id::{AttemptId, Fence, JobId};
-use crate::job::{self, AttemptEnd, Cancel, Outcome};
+use crate::command::Command;
+use crate::job;
 use crate::policy::Network;
 use crate::resource::Resources;
 use crate::spec::{self, OnLost, Program, PullPolicy, VolumeUse};
-use crate::unit::{Bytes, Millis, Timestamp};
+use crate::unit::{Bytes, Millis};
 
-/// The number of [`Command::SubmitJobs`] on disk.
-const SUBMIT_JOBS: u8 = 1;
-/// The number of [`Command::Audited`] on disk.
-const AUDITED: u8 = 38;
+/// See [`assignment::Assignment`]. Heads of version 2 send it.
+pub type Assignment = v3::Order<JobSpec>;
 
 pub(super) fn spec(bytes: &[u8]) -> Result<spec::JobSpec, FormatError> {
     read::<JobSpec>(bytes).map(Into::into)
 }
 
 pub(super) fn ended_job(bytes: &[u8]) -> Result<job::EndedJob, FormatError> {
-    read::<EndedJob>(bytes).map(Into::into)
+    read::<v3::EndedJob<JobSpec>>(bytes).map(Into::into)
 }
 
 pub(super) fn assignment(bytes: &[u8]) -> Result<assignment::Assignment, FormatError> {
     read::<Assignment>(bytes).map(Into::into)
 }
 
-/// Of all commands only those that bring jobs have changed.
+/// Of all commands only those that bring jobs differ from those of version 3.
 pub(super) fn command(bytes: &[u8]) -> Result<Command, FormatError> {
-    match bytes.split_first() {
-        Some((&SUBMIT_JOBS, rest)) => read::<SubmitJobs>(rest).map(|old| {
-            Command::SubmitJobs(command::SubmitJobs {
-                by: old.by,
-                key: old.key,
-                specs: old.specs.into_iter().map(Into::into).collect(),
-            })
-        }),
-        Some((&AUDITED, rest)) => {
-            let (who, rest) = first::<Who>(rest)?;
-            let (what, rest) = first::<String>(rest)?;
-            // It has no other one inside: that was refused before it was written.
-            let command = match rest.first() {
-                Some(&AUDITED) => read(rest)?,
-                Some(_) | None => command(rest)?,
-            };
-            Ok(Command::Audited(Audited {
-                who,
-                what,
-                command: Box::new(command),
-            }))
-        }
-        Some(_) | None => read(bytes),
-    }
-}
-
-fn first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), FormatError> {
-    postcard::take_from_bytes(bytes).map_err(|_| FormatError::Malformed)
+    v3::signed(bytes, |bytes| match bytes.split_first() {
+        Some((&v3::SUBMIT_JOBS, rest)) => v3::submit_jobs::<JobSpec>(rest),
+        Some(_) | None => v3::plain(bytes),
+    })
 }
 
 /// See [`spec::JobSpec`].
@@ -111,67 +80,8 @@ impl From<JobSpec> for spec::JobSpec {
             root: old.root,
             output_max: old.output_max,
             secrets: Vec::new(),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct SubmitJobs {
-    by: UserName,
-    key: Option<SubmitKey>,
-    specs: Vec<JobSpec>,
-}
-
-#[derive(Deserialize)]
-struct EndedJob {
-    id: JobId,
-    owner: UserName,
-    submitted_at: Timestamp,
-    ended_at: Timestamp,
-    spec: JobSpec,
-    cancel: Option<Cancel>,
-    outcome: Outcome,
-    attempts: Vec<AttemptEnd>,
-}
-
-impl From<EndedJob> for job::EndedJob {
-    fn from(old: EndedJob) -> Self {
-        job::EndedJob {
-            id: old.id,
-            owner: old.owner,
-            submitted_at: old.submitted_at,
-            ended_at: old.ended_at,
-            spec: Arc::new(old.spec.into()),
-            cancel: old.cancel,
-            outcome: old.outcome,
-            attempts: old.attempts,
-        }
-    }
-}
-
-/// See [`assignment::Assignment`]. Heads of version 2 send it.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize)]
-pub struct Assignment {
-    attempt: AttemptId,
-    fence: Fence,
-    owner: UserName,
-    ids: Option<UnixIds>,
-    spec: Arc<JobSpec>,
-    mounts: Vec<assignment::Mount>,
-    exclusive: bool,
-}
-
-impl From<Assignment> for assignment::Assignment {
-    fn from(old: Assignment) -> Self {
-        let spec = Arc::try_unwrap(old.spec).unwrap_or_else(|shared| (*shared).clone());
-        assignment::Assignment {
-            attempt: old.attempt,
-            fence: old.fence,
-            owner: old.owner,
-            ids: old.ids,
-            spec: Arc::new(spec.into()),
-            mounts: old.mounts,
-            exclusive: old.exclusive,
+            ports: Vec::new(),
+            disk_max: None,
         }
     }
 }

@@ -5,8 +5,8 @@ use model::assignment::News;
 use model::command::{
     Audited, CancelJobs, CancelResult, Command, CommitPlan, ConfirmLost, ConfirmUser,
     CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, MarkNodes, Membership,
-    NoteTrouble, Placement, PutMember, PutUser, RecordStatus, RedeemJoinToken, Refusal, Refused,
-    RegisterNode, Rejection, RemoveNode, RemoveSecret, RemoveSshKey, Reply, RevokeToken,
+    NoteStored, NoteTrouble, Placement, PutMember, PutUser, RecordStatus, RedeemJoinToken, Refusal,
+    Refused, RegisterNode, Rejection, RemoveNode, RemoveSecret, RemoveSshKey, Reply, RevokeToken,
     RotateToken, SetHeadIntent, SetPassword, SetQuota, SubmitJobs, SubmitKey,
 };
 use model::node::{HeadIntent, NodeHealth, NodeRole};
@@ -17,10 +17,12 @@ use model::{ClusterId, JobId, NodeId};
 
 use crate::book::{Samples, variants};
 use crate::parts::{
-    ending, facts, ids, ids_v1, report, secret, spec, spec_v1, spec_v2, started, timings,
+    ending, facts, ids, ids_v1, report, secret, spec, spec_v1, spec_v2, spec_v3, started, stored,
+    timings,
 };
-use crate::records::{
-    directory, project, queue, quota, rules, ssh_key, token, token_v1, volume, volume_v1, who,
+use crate::settings::{
+    directory, project, project_v3, queue, quota, quota_v3, rules, rules_v3, ssh_key, token,
+    token_v1, volume, volume_v1, who,
 };
 use crate::{form, part};
 
@@ -31,17 +33,26 @@ pub(crate) fn commands(samples: &mut Samples) {
         PutVolume, RemoveVolume, SetTimings, Expire, RevokeJoinToken, ForgetEarlierLeases,
         NoteTrouble, PutProject, RemoveProject, PutMember, PutQueue, RemoveQueue, SetQuota,
         ResetSpent, SetRules, ConfirmUser, PutDirectory, RemoveDirectory, PutSshKey, RemoveSshKey,
-        RotateToken, Audited, NoteRefusals, PutSecret, RemoveSecret);
+        RotateToken, Audited, NoteRefusals, PutSecret, RemoveSecret, NoteStored);
     let values = [jobs(), nodes(), accounts(), people()].concat();
     samples.all(all, &values, &form());
     for older in older() {
         samples.meant(1, (all.0)(&older), &older, &form());
     }
-    let submit = Command::SubmitJobs(SubmitJobs {
-        specs: vec![spec_v2()],
-        ..submit()
-    });
-    samples.meant(2, (all.0)(&submit), &submit, &form());
+    for (version, specs) in [(2, vec![spec_v2()]), (3, vec![spec_v3()])] {
+        let submit = Command::SubmitJobs(SubmitJobs { specs, ..submit() });
+        let set = Command::SetQuota(SetQuota {
+            user: "alice".into(),
+            quota: Some(quota_v3()),
+        });
+        let (put, rules) = (
+            Command::PutProject(project_v3()),
+            Command::SetRules(rules_v3()),
+        );
+        for older in [submit, set, put, rules] {
+            samples.meant(version, (all.0)(&older), &older, &form());
+        }
+    }
 }
 
 /// What version 1 could say of those that have changed.
@@ -126,6 +137,10 @@ fn people() -> Vec<Command> {
             owner: Holder::User(alice()),
             name: "db".into(),
             by: alice(),
+        }),
+        Command::NoteStored(NoteStored {
+            node: NodeId(17),
+            stored: stored(),
         }),
     ]
 }

@@ -5,6 +5,7 @@ mod book;
 mod commands;
 mod parts;
 mod records;
+mod settings;
 mod words;
 
 use std::path::PathBuf;

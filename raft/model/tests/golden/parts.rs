@@ -7,9 +7,11 @@ use model::assignment::{Assignment, Ending, Held, Mount, News, Report, Stop, Sto
 use model::job::{Attempt, AttemptEnd, Cancel, Exit, Outcome, Phase, Started, Usage};
 use model::node::{NodeFacts, RuntimeKind};
 use model::policy::{Network, Timings};
+use model::port::Published;
 use model::quota::Holder;
 use model::secret::{Secret, SecretKind};
 use model::spec::{JobSpec, OnLost, Program, PullPolicy, SecretUse, VolumeUse};
+use model::stored::Stored;
 use model::unit::{Bytes, MilliCpus, Millis, Timestamp};
 use model::{AttemptId, Fence, JobId, NodeId, Resources};
 
@@ -70,6 +72,17 @@ pub(crate) fn spec() -> JobSpec {
             file: "password".into(),
             owner: Some(Holder::Project("lab".into())),
         }],
+        ports: vec![80, 8_080],
+        disk_max: Some(Bytes::mebi(300)),
+    }
+}
+
+/// What of it version 3 could say.
+pub(crate) fn spec_v3() -> JobSpec {
+    JobSpec {
+        ports: Vec::new(),
+        disk_max: None,
+        ..spec()
     }
 }
 
@@ -77,7 +90,7 @@ pub(crate) fn spec() -> JobSpec {
 pub(crate) fn spec_v2() -> JobSpec {
     JobSpec {
         secrets: Vec::new(),
-        ..spec()
+        ..spec_v3()
     }
 }
 
@@ -108,6 +121,21 @@ pub(crate) fn secret() -> Secret {
         created_at: Timestamp(1_700_000_000_000),
         changed_at: Timestamp(1_700_000_000_500),
         changed_by: "bob".into(),
+    }
+}
+
+pub(crate) fn ports() -> Vec<Published> {
+    vec![Published {
+        container: 8_080,
+        host: 20_001,
+    }]
+}
+
+pub(crate) fn stored() -> Stored {
+    let alice = (Holder::User("alice".into()), Bytes(70_007));
+    let lab = (Holder::Project("lab".into()), Bytes(70_008));
+    Stored {
+        holders: [alice, lab].into(),
     }
 }
 
@@ -227,6 +255,14 @@ pub(crate) fn assignment() -> Assignment {
             writable: true,
         }],
         exclusive: true,
+    }
+}
+
+/// What version 3 could say.
+pub(crate) fn assignment_v3() -> Assignment {
+    Assignment {
+        spec: Arc::new(spec_v3()),
+        ..assignment()
     }
 }
 

@@ -2,159 +2,28 @@
 
 use std::sync::Arc;
 
-use model::account::{Directory, JoinToken, Role, Scope, Source, SshKey, Token, TokenId, User};
+use model::account::{JoinToken, Role, Source, TokenId, User};
 use model::change::{Event, EventKind};
-use model::command::Who;
 use model::job::{EndedJob, Job, Outcome, Phase, TaskState};
 use model::ledger::{AuditLine, LedgerLine, Verdict};
 use model::node::{HeadIntent, Node, NodeHealth, NodeRole};
-use model::policy::{
-    EarlierLeases, ImageRule, Network, OverQuota, Policy, RootVolumes, Rules, Volume,
-};
-use model::project::{Grant, Project, Queue};
-use model::quota::{Holder, Quota, Spent};
+use model::policy::{EarlierLeases, Policy, Rules};
+use model::port::Ports;
+use model::quota::{Holder, Spent};
 use model::state::{Meta, SubmitRecord};
-use model::unit::{Bytes, MilliCpus, Millis, Timestamp};
+use model::unit::{Millis, Timestamp};
 use model::{ClusterId, Effort, JobId, LogIndex, NodeId, RecordKey, Table};
 
 use crate::book::{Form, Samples, variants};
 use crate::parts::{
-    attempt, attempt_end, attempt_id, cancel, facts, ids, ids_v1, resources, secret, spec, spec_v1,
-    spec_v2, timings,
+    attempt, attempt_end, attempt_id, cancel, facts, ids, ids_v1, ports, resources, secret, spec,
+    spec_v1, spec_v2, spec_v3, stored, timings,
+};
+use crate::settings::{
+    directory, project, project_v3, queue, quota, quota_v3, rules, rules_v3, ssh_key, token,
+    token_v1, volume, volume_v1, who,
 };
 use crate::{form, part};
-
-pub(crate) fn token() -> Token {
-    Token {
-        id: TokenId("tk".into()),
-        hash: [6; 32],
-        user: "alice".into(),
-        label: "laptop".into(),
-        created_at: Timestamp(1_700_000_000_000),
-        expires_at: Timestamp(1_700_000_900_000),
-        scopes: [Scope::Read, Scope::Account].into(),
-    }
-}
-
-/// What of it version 1 could say.
-pub(crate) fn token_v1() -> Token {
-    Token {
-        scopes: Scope::ALL.into(),
-        ..token()
-    }
-}
-
-pub(crate) fn grant() -> Grant {
-    Grant {
-        everybody: true,
-        users: ["alice".into()].into(),
-        projects: ["lab".into()].into(),
-    }
-}
-
-pub(crate) fn quota() -> Quota {
-    Quota {
-        cpu: Some(MilliCpus(1_500)),
-        memory: Some(Bytes(70_001)),
-        running: Some(300),
-        pending: Some(301),
-        cpu_time: Some(70_002),
-        memory_time: Some(70_003),
-    }
-}
-
-pub(crate) fn rules() -> Rules {
-    Rules {
-        user_quota: quota(),
-        window_days: 31,
-        over_quota: OverQuota::End,
-        network: Network::Bridge,
-        bridge: grant(),
-        root: grant(),
-        root_volumes: RootVolumes::ReadOnly,
-        images: vec![ImageRule {
-            allow: true,
-            pattern: "docker.io/*".into(),
-        }],
-        output_max: Some(Bytes(70_004)),
-    }
-}
-
-pub(crate) fn project() -> Project {
-    Project {
-        name: "lab".into(),
-        description: "genomes".into(),
-        everybody: true,
-        members: ["alice".into()].into(),
-        managers: ["bob".into()].into(),
-        shared: true,
-        closed: true,
-        priority: 60,
-        quota: quota(),
-        created_at: Timestamp(1_700_000_000_000),
-    }
-}
-
-pub(crate) fn queue() -> Queue {
-    Queue {
-        name: "night".into(),
-        description: "long jobs".into(),
-        who: grant(),
-        accepts: true,
-        starts: true,
-        wall_max: Some(Millis(300)),
-        wall_default: Some(Millis(301)),
-        cpu_max: Some(MilliCpus(302)),
-        memory_max: Some(Bytes(303)),
-        running_per_user: Some(304),
-        pending_per_user: Some(305),
-    }
-}
-
-pub(crate) fn directory() -> Directory {
-    Directory {
-        name: "ldap".into(),
-        settings: "{}".into(),
-        sealed: vec![1, 2, 3],
-        life: Millis(300_000),
-    }
-}
-
-pub(crate) fn ssh_key() -> SshKey {
-    SshKey {
-        user: "alice".into(),
-        fingerprint: "SHA256:ab".into(),
-        key: "ssh-ed25519 AAAA".into(),
-        label: "laptop".into(),
-        created_at: Timestamp(1_700_000_000_000),
-    }
-}
-
-pub(crate) fn who() -> Who {
-    Who {
-        user: "alice".into(),
-        token: "tk".into(),
-        from: "10.0.0.1".into(),
-    }
-}
-
-pub(crate) fn volume() -> Volume {
-    Volume {
-        name: "genomes".into(),
-        host_path: "/srv/genomes".into(),
-        mount_path: "/data/genomes".into(),
-        writable: true,
-        who: grant(),
-    }
-}
-
-/// What of it version 1 could say.
-pub(crate) fn volume_v1() -> Volume {
-    Volume {
-        who: Grant::to_all(),
-        ..volume()
-    }
-}
 
 fn job(task: TaskState) -> Job {
     Job {
@@ -200,6 +69,11 @@ pub(crate) fn records(samples: &mut Samples) {
         attempts: vec![attempt_end()],
     };
     samples.put("ended_job", &ended, &form());
+    let ended = EndedJob {
+        spec: Arc::new(spec_v3()),
+        ..ended
+    };
+    samples.meant(3, "ended_job", &ended, &form());
     let ended = EndedJob {
         spec: Arc::new(spec_v2()),
         ..ended
@@ -275,12 +149,19 @@ fn record(samples: &mut Samples, table: Table) {
             samples.put(name, &spec(), &form());
             samples.meant(1, name, &spec_v1(), &form());
             samples.meant(2, name, &spec_v2(), &form());
+            samples.meant(3, name, &spec_v3(), &form());
         }
-        Table::Project => samples.put(name, &project(), &form()),
+        Table::Project => {
+            samples.put(name, &project(), &form());
+            samples.meant(2, name, &project_v3(), &form());
+            samples.meant(3, name, &project_v3(), &form());
+        }
         Table::Queue => samples.put(name, &queue(), &form()),
         Table::Directory => samples.put(name, &directory(), &form()),
         Table::SshKey => samples.put(name, &ssh_key(), &form()),
         Table::Secret => samples.put(name, &secret(), &form()),
+        Table::Ports => samples.put(name, &Ports(ports()), &form()),
+        Table::Stored => samples.put(name, &stored(), &form()),
         Table::Spent => {
             let day = Effort {
                 cpu: 70_005,
@@ -315,6 +196,12 @@ fn policy(samples: &mut Samples, name: &str) {
     };
     samples.put(name, &policy, &form());
     let policy = Policy {
+        rules: rules_v3(),
+        ..policy
+    };
+    samples.meant(2, name, &policy, &form());
+    samples.meant(3, name, &policy, &form());
+    let policy = Policy {
         rules: Rules::default(),
         ..policy
     };
@@ -339,6 +226,12 @@ fn user(samples: &mut Samples, name: &str) {
         quota: Some(quota()),
     };
     samples.put(name, &user, &form());
+    let user = User {
+        quota: Some(quota_v3()),
+        ..user
+    };
+    samples.meant(2, name, &user, &form());
+    samples.meant(3, name, &user, &form());
     let user = User {
         ids: Some(ids_v1()),
         home: String::new(),
@@ -389,7 +282,7 @@ fn jobs(samples: &mut Samples, name: &str) {
 /// Keys say their table by the first bytes of the database's key, which is not ours.
 pub(crate) fn keys(samples: &mut Samples) {
     let all = variants!(RecordKey: Meta, Policy, User, Token, JoinToken, Volume, Node, Spec, Job,
-        SubmitKey, Trouble, Project, Queue, Spent, Directory, SshKey, Secret);
+        SubmitKey, Trouble, Project, Queue, Spent, Directory, SshKey, Secret, Ports, Stored);
     let keys = [
         RecordKey::Meta,
         RecordKey::Policy,
@@ -410,6 +303,8 @@ pub(crate) fn keys(samples: &mut Samples) {
         RecordKey::SshKey("alice".into(), "SHA256:ab".into()),
         RecordKey::Secret(Holder::User("alice".into()), "db".into()),
         RecordKey::Secret(Holder::Project("lab".into()), "db".into()),
+        RecordKey::Ports(JobId(301)),
+        RecordKey::Stored(NodeId(17)),
     ];
     let form = Form {
         encode: |key: &RecordKey| [key.table().name().as_bytes(), b"=", &key.bytes()].concat(),

@@ -12,19 +12,27 @@ use model::secret::SecretKind;
 use model::spec::{OnLost, Program, PullPolicy};
 
 use crate::book::{Samples, variants};
-use crate::parts::{assignment, assignment_v1, assignment_v2, ending, held, report, started, stop};
+use crate::parts::{
+    assignment, assignment_v1, assignment_v2, assignment_v3, ending, held, ports, report, started,
+    stop,
+};
 use crate::{form, part};
 
 pub(crate) fn words(samples: &mut Samples) {
     of_jobs(samples);
     of_nodes(samples);
     of_people(samples);
-    let all = variants!(News: Running, Ended);
-    let news = [News::Running(started()), News::Ended(ending())];
+    let all = variants!(News: Running, Ended, Serving);
+    let news = [
+        News::Running(started()),
+        News::Ended(ending()),
+        News::Serving(started(), ports()),
+    ];
     samples.all(all, &news, &part());
     samples.put("assignment", &assignment(), &form());
     samples.meant(1, "assignment", &assignment_v1(), &form());
     samples.meant(2, "assignment", &assignment_v2(), &form());
+    samples.meant(3, "assignment", &assignment_v3(), &form());
     samples.put("stop", &stop(), &part());
     samples.put("held", &held(), &part());
     samples.put("report", &report(News::Ended(ending())), &part());
@@ -33,7 +41,7 @@ pub(crate) fn words(samples: &mut Samples) {
 fn of_jobs(samples: &mut Samples) {
     let all = variants!(Outcome: Succeeded, Failed, Cancelled, TimedOut, OutOfMemory,
         ImageUnavailable, CannotStart, Infrastructure, NodeLost, NotBegun, OverQuota,
-        OutputLimit);
+        OutputLimit, DiskLimit);
     let outcomes = [
         Outcome::Succeeded,
         Outcome::Failed,
@@ -47,6 +55,7 @@ fn of_jobs(samples: &mut Samples) {
         Outcome::NotBegun,
         Outcome::OverQuota,
         Outcome::OutputLimit,
+        Outcome::DiskLimit,
     ];
     samples.all(all, &outcomes, &part());
     let all = variants!(Program: Script, Argv);
@@ -61,13 +70,14 @@ fn of_jobs(samples: &mut Samples) {
     samples.all(all, &policies, &part());
     let all = variants!(OnLost: Hold, Requeue);
     samples.all(all, &[OnLost::Hold, OnLost::Requeue], &part());
-    let all = variants!(StopCause: Cancel, WallLimit, LeaseLost, Stale, OutputLimit);
+    let all = variants!(StopCause: Cancel, WallLimit, LeaseLost, Stale, OutputLimit, DiskLimit);
     let causes = [
         StopCause::Cancel,
         StopCause::WallLimit,
         StopCause::LeaseLost,
         StopCause::Stale,
         StopCause::OutputLimit,
+        StopCause::DiskLimit,
     ];
     samples.all(all, &causes, &part());
 }

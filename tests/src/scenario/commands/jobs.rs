@@ -6,6 +6,7 @@ use model::command::{
     CancelJobs, CommitPlan, ConfirmLost, Placement, RecordStatus, SubmitJobs, SubmitKey,
 };
 use model::job::{Exit, Outcome, Started, Usage};
+use model::port::Published;
 use model::spec::{JobSpec, OnLost, Program, PullPolicy, SecretUse, VolumeUse};
 use model::{Bytes, Command, Fence, JobId, NodeId, TaskId};
 
@@ -104,6 +105,8 @@ pub(in crate::scenario) fn spec(words: &mut Words) -> Result<JobSpec> {
         let (name, value) = text.split_once(':').unwrap_or((&text, ""));
         (name.to_owned(), value.to_owned())
     });
+    let ports = list(words.option("ports")).into_iter();
+    let ports = ports.map(|port| Ok(port.parse()?));
     let args = list(words.option("args"));
     let program = match words.option("script") {
         Some(text) => Program::Script { text, args },
@@ -124,6 +127,8 @@ pub(in crate::scenario) fn spec(words: &mut Words) -> Result<JobSpec> {
         on_lost,
         project: words.option_or("project", ""),
         queue: words.option_or("queue", ""),
+        ports: ports.collect::<Result<_>>()?,
+        disk_max: words.size("disk")?,
         ..JobSpec::default()
     })
 }
@@ -180,7 +185,10 @@ fn report_of(world: &World, name: &str, words: &mut Words) -> Result<(NodeId, Re
             .context("it is with no node: say node=")?,
     };
     let news = match name {
-        "running" => News::Running(started(world, words)?),
+        "running" => match published(words)? {
+            ports if ports.is_empty() => News::Running(started(world, words)?),
+            ports => News::Serving(started(world, words)?, ports),
+        },
         "ended" => News::Ended(ending(world, words)?),
         other => bail!("`{other}` is neither running nor ended"),
     };
@@ -193,6 +201,20 @@ fn report_of(world: &World, name: &str, words: &mut Words) -> Result<(NodeId, Re
             news,
         },
     ))
+}
+
+/// `at=80:20001,443:20002`: ports of the container, and those of the node that lead there.
+fn published(words: &mut Words) -> Result<Vec<Published>> {
+    let text = words.option("at").unwrap_or_default();
+    let pairs = text.split(',').filter(|pair| !pair.is_empty());
+    let port = |pair: &str| {
+        let (container, host) = pair.split_once(':').context("container:host")?;
+        Ok(Published {
+            container: container.parse()?,
+            host: host.parse()?,
+        })
+    };
+    pairs.map(port).collect()
 }
 
 fn started(world: &World, words: &mut Words) -> Result<Started> {
@@ -217,6 +239,7 @@ fn ending(world: &World, words: &mut Words) -> Result<Ending> {
         "infrastructure" => Outcome::Infrastructure,
         "node_lost" => Outcome::NodeLost,
         "not_begun" => Outcome::NotBegun,
+        "disk_limit" => Outcome::DiskLimit,
         other => bail!("there is no outcome `{other}`"),
     };
     let exit = Exit {

@@ -54,6 +54,8 @@ pub(super) fn parse(name: &str, words: &mut Words) -> Result<Option<Command>> {
             root: grant(words.option("root")),
             images: images(words),
             user_quota: quota(words)?,
+            publish: grant(words.option("publish")),
+            disk_max: words.size("disk_max")?,
             ..Rules::default()
         }),
         _ => return Ok(None),
@@ -121,7 +123,7 @@ fn queue(words: &mut Words) -> Result<Queue> {
     })
 }
 
-/// `cpu= mem= running= pending= core_time= `; times are core-lengths: `2h` are two core-hours.
+/// `cpu= mem= running= pending= core_time= disk=`; times are core-lengths: `2h` are two core-hours.
 fn quota(words: &mut Words) -> Result<Quota> {
     let asked = words.option("cpu").map(|cpu| (cpu, words.option("mem")));
     let amount = match asked {
@@ -138,6 +140,7 @@ fn quota(words: &mut Words) -> Result<Quota> {
         pending: words.number("pending")?,
         cpu_time: words.length("core_time")?.map(|Millis(length)| length),
         memory_time: None,
+        disk: words.size("disk")?,
     })
 }
 

@@ -1,0 +1,350 @@
+//! How much the directories of attempts hold: what this node keeps of ended ones, by user and by
+//! project, and when a running one holds as much as it may.
+//!
+//! An ended attempt is measured once, and again when somebody has changed its files through a head.
+//! What was measured is noted beside the directory, so that a new start of the agent reads notes
+//! and walks through nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use beneath::{BeneathError, Tree};
+use model::quota::Holder;
+use model::stored::Stored;
+use model::{Bytes, Fence};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::owner::{ENDING, Owner};
+use crate::runtime::Place;
+
+/// Heads are told at once when so much has come or gone since they were told last.
+const TOLD_AT_ONCE: u64 = 64 << 20;
+/// How often they are told of less.
+pub const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// How often a running attempt's directory is looked at, if that takes no time.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Looking takes this part of the time at most.
+const LOOK_SHARE: u32 = 20;
+
+/// What this node keeps of ended attempts.
+pub struct Kept {
+    books: Mutex<Books>,
+    told: watch::Sender<Option<Stored>>,
+}
+
+#[derive(Default)]
+struct Books {
+    attempts: BTreeMap<String, Ended>,
+    totals: BTreeMap<Holder, u64>,
+    /// What has come and gone since heads were told.
+    moved: u64,
+}
+
+/// The directory of an ended attempt.
+struct Ended {
+    dir: PathBuf,
+    holders: [Holder; 2],
+    bytes: u64,
+}
+
+impl Kept {
+    /// Nothing is known yet.
+    pub fn new() -> Kept {
+        Kept {
+            books: Mutex::default(),
+            told: watch::Sender::new(None),
+        }
+    }
+
+    /// What heads are to be told; `None` until the notes have been read.
+    pub fn told(&self) -> watch::Receiver<Option<Stored>> {
+        self.told.subscribe()
+    }
+
+    /// Reads the notes in a directory of attempts, but for those that are held. An attempt that was
+    /// never measured is. Blocks.
+    pub fn read(&self, attempts: &Path, held: impl Fn(&str) -> bool) {
+        for entry in fs::read_dir(attempts).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let ours = path.extension().is_some_and(|ending| ending == ENDING);
+            let name = path.file_stem().map(|name| name.to_string_lossy());
+            let Some(name) = name.filter(|name| ours && !held(name)) else {
+                continue;
+            };
+            let Some(attempt) = crate::runtime::attempt(&name) else {
+                continue;
+            };
+            self.note(&Place {
+                attempt,
+                fence: Fence(0),
+                dir: path.with_extension(""),
+            });
+        }
+        self.tell();
+    }
+
+    /// Takes what was noted of a place, measuring it if nothing was.
+    fn note(&self, place: &Place) {
+        match Owner::read(place) {
+            Ok(Some(owner)) if owner.bytes.is_some() => self.put(place, &owner),
+            Ok(Some(owner)) => self.measure_as(place, owner),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(attempt = %place.attempt, %error, "an unreadable note"),
+        }
+    }
+
+    /// Measures the directory of an attempt that has ended. Blocks.
+    pub fn measure(&self, place: &Place) {
+        match Owner::read(place) {
+            Ok(Some(owner)) => self.measure_as(place, owner),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(attempt = %place.attempt, %error, "an unreadable note"),
+        }
+        if self.books().moved >= TOLD_AT_ONCE {
+            self.tell();
+        }
+    }
+
+    /// Measures it again, if it is that of an attempt which has ended. Blocks.
+    pub fn measure_again(&self, place: &Place) {
+        let known = self.books().attempts.contains_key(&place.name());
+        if known {
+            self.measure(place);
+        }
+    }
+
+    fn measure_as(&self, place: &Place, mut owner: Owner) {
+        if !place.dir.exists() {
+            return;
+        }
+        match measured(place, &owner) {
+            Ok(bytes) => owner.bytes = Some(bytes),
+            Err(error) => {
+                tracing::warn!(attempt = %place.attempt, %error, "cannot measure a directory");
+                return;
+            }
+        }
+        if let Err(error) = owner.note(place) {
+            tracing::warn!(attempt = %place.attempt, %error, "cannot note what it holds");
+        }
+        self.put(place, &owner);
+    }
+
+    fn put(&self, place: &Place, owner: &Owner) {
+        let ended = Ended {
+            dir: place.dir.clone(),
+            holders: [
+                Holder::User(owner.owner.as_str().into()),
+                Holder::Project(owner.project.clone()),
+            ],
+            bytes: owner.bytes.unwrap_or(0),
+        };
+        let mut books = self.books();
+        books.add(&ended);
+        if let Some(before) = books.attempts.insert(place.name(), ended) {
+            books.take(&before);
+        }
+    }
+
+    /// Forgets those whose directories are gone. Blocks.
+    pub fn forget_gone(&self) {
+        let mut books = self.books();
+        let (gone, here) = std::mem::take(&mut books.attempts)
+            .into_iter()
+            .partition(|(_, ended)| !ended.dir.exists());
+        books.attempts = here;
+        let gone: BTreeMap<String, Ended> = gone;
+        for ended in gone.values() {
+            books.take(ended);
+        }
+    }
+
+    /// Tells heads what is kept, if that is something else than they were told.
+    pub fn tell(&self) {
+        let stored = self.books().stored();
+        self.told.send_if_modified(|known| {
+            let new = known.as_ref() != Some(&stored);
+            if new {
+                *known = Some(stored);
+            }
+            new
+        });
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Kept::new()
+    }
+}
+
+impl Books {
+    fn add(&mut self, ended: &Ended) {
+        self.moved = self.moved.saturating_add(ended.bytes);
+        for holder in &ended.holders {
+            let total = self.totals.entry(holder.clone()).or_default();
+            *total = total.saturating_add(ended.bytes);
+        }
+    }
+
+    fn take(&mut self, ended: &Ended) {
+        self.moved = self.moved.saturating_add(ended.bytes);
+        for holder in &ended.holders {
+            let total = self.totals.entry(holder.clone()).or_default();
+            *total = total.saturating_sub(ended.bytes);
+            if *total == 0 {
+                self.totals.remove(holder);
+            }
+        }
+    }
+
+    /// The totals to be told.
+    fn stored(&mut self) -> Stored {
+        self.moved = 0;
+        let totals = self.totals.iter();
+        let holders = totals.map(|(holder, bytes)| (holder.clone(), Bytes(*bytes)));
+        Stored {
+            holders: holders.collect(),
+        }
+        .bounded()
+    }
+}
+
+/// What an attempt's directory holds on the disk.
+fn measured(place: &Place, owner: &Owner) -> Result<u64, BeneathError> {
+    Ok(Tree::open(&place.dir, owner.ids()?)?.usage()?.bytes)
+}
+
+/// Why a directory could not be measured.
+#[derive(Debug, thiserror::Error)]
+enum Unmeasured {
+    #[error(transparent)]
+    Tree(BeneathError),
+    #[error("whose it is cannot be read: {0}")]
+    Note(std::io::Error),
+}
+
+/// Returns when a running attempt's directory holds a bound, or more than can be counted; never,
+/// without one.
+pub async fn overflows(place: &Place, most: Option<Bytes>) {
+    let Some(most) = most else {
+        return std::future::pending().await;
+    };
+    loop {
+        let (began, place) = (Instant::now(), place.clone());
+        let looked = tokio::task::spawn_blocking(move || match Owner::read(&place) {
+            Ok(Some(owner)) => measured(&place, &owner).map_err(Unmeasured::Tree),
+            Ok(None) => Ok(0),
+            Err(error) => Err(Unmeasured::Note(error)),
+        });
+        match looked.await {
+            Ok(Ok(bytes)) if bytes < most.0 => {}
+            Ok(Ok(_) | Err(Unmeasured::Tree(BeneathError::TooMany { .. }))) => return,
+            Ok(Err(error)) => tracing::warn!(%error, "cannot measure a running attempt"),
+            Err(error) => tracing::error!(%error, "measuring failed"),
+        }
+        tokio::time::sleep(LOOK_EVERY.max(began.elapsed() * LOOK_SHARE)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use model::JobId;
+
+    use super::*;
+
+    const KIB: u64 = 1 << 10;
+
+    /// The directory of an ended attempt of somebody's, with a file of so many bytes.
+    fn attempt(attempts: &Path, job: u64, user: &str, project: &str, bytes: u64) -> Place {
+        let place = crate::files::place(attempts, JobId(job).task().attempt(1), Fence(job));
+        fs::create_dir_all(place.work()).unwrap();
+        write(&place, bytes);
+        let owner = Owner {
+            owner: user.into(),
+            uid: nix::unistd::geteuid().as_raw().max(1),
+            gid: nix::unistd::getegid().as_raw().max(1),
+            groups: Vec::new(),
+            project: project.into(),
+            bytes: None,
+        };
+        owner.note(&place).unwrap();
+        place
+    }
+
+    fn write(place: &Place, bytes: u64) {
+        let content = vec![7; usize::try_from(bytes).unwrap()];
+        fs::write(place.work().join("out"), content).unwrap();
+    }
+
+    fn told(kept: &Kept) -> BTreeMap<String, u64> {
+        let told = kept.told().borrow().clone().unwrap();
+        let lines = told.holders.into_iter();
+        lines
+            .map(|(holder, bytes)| (holder.to_string(), bytes.0 / KIB))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_kept_is_summed_by_user_and_project_and_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = attempt(dir.path(), 1, "ada", "lab", 300 * KIB);
+        attempt(dir.path(), 2, "bob", "lab", 500 * KIB);
+        attempt(dir.path(), 3, "ada", "other", 100 * KIB);
+        let kept = Kept::new();
+        assert_eq!(*kept.told().borrow(), None);
+        kept.read(dir.path(), |name| name == "3-0-1");
+        let before = told(&kept);
+        assert!((300..330).contains(&before["user ada"]), "{before:?}");
+        assert!((500..530).contains(&before["user bob"]), "{before:?}");
+        assert!((800..860).contains(&before["project lab"]), "{before:?}");
+        assert!(!before.contains_key("project other"), "it still runs");
+
+        // A file larger than was noted is not seen by reading notes, but by measuring again.
+        write(&first, 900 * KIB);
+        let again = Kept::new();
+        again.read(dir.path(), |name| name == "3-0-1");
+        assert_eq!(told(&again), before);
+        again.measure_again(&first);
+        again.tell();
+        assert!((900..930).contains(&told(&again)["user ada"]));
+
+        fs::remove_dir_all(&first.dir).unwrap();
+        again.forget_gone();
+        again.tell();
+        assert!(!told(&again).contains_key("user ada"));
+    }
+
+    #[test]
+    fn much_is_told_at_once_and_little_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Kept::new();
+        kept.read(dir.path(), |_| false);
+        let small = attempt(dir.path(), 1, "ada", "lab", 4 * KIB);
+        kept.measure(&small);
+        assert!(told(&kept).is_empty());
+        let large = attempt(dir.path(), 2, "bob", "lab", TOLD_AT_ONCE);
+        kept.measure(&large);
+        assert_eq!(told(&kept).len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_holds_its_bound_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = attempt(dir.path(), 1, "ada", "lab", 300 * KIB);
+        overflows(&place, Some(Bytes(256 * KIB))).await;
+        let enough = overflows(&place, Some(Bytes(900 * KIB)));
+        let waited = tokio::time::timeout(Duration::from_millis(100), enough);
+        assert!(waited.await.is_err());
+    }
+}
