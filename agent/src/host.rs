@@ -12,7 +12,7 @@ use api::host::files::Files;
 use api::host::{
     ClusterCa, Figures, Host, HostError, Output, OutputRequest, RaftMember, RaftRole, RaftStatus,
 };
-use model::account::TokenId;
+use model::account::{TokenId, UserName};
 use model::job::Usage;
 use model::log::{Later, Log, LogError};
 use model::node::NodeRole;
@@ -61,8 +61,10 @@ impl PeerHost {
         &self,
         attempt: AttemptId,
         node: NodeId,
+        owner: UserName,
     ) -> Result<Option<Usage>, HostError> {
-        let asked = output::ask::<UsageAnswer>(&self.sessions, node, Opening::Usage(attempt));
+        let question = Opening::UsageOf { owner, attempt };
+        let asked = output::ask::<UsageAnswer>(&self.sessions, node, question);
         let (answer, _) = asked.await?;
         Ok(answer.0)
     }
@@ -89,8 +91,9 @@ impl Host for PeerHost {
         &self,
         attempt: AttemptId,
         node: NodeId,
+        owner: UserName,
     ) -> Later<'_, Result<Option<Usage>, HostError>> {
-        Box::pin(self.ask_usage(attempt, node))
+        Box::pin(self.ask_usage(attempt, node, owner))
     }
 
     fn raft_status(&self) -> RaftStatus {

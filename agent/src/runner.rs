@@ -14,14 +14,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use book::{Book, Taken};
-use model::AttemptId;
+use model::account::UserName;
 use model::assignment::{Assignment, Held, News, Report, Stop};
 use model::job::Usage;
 use model::stored::Stored;
 use model::unit::Millis;
+use model::{AttemptId, Fence};
+use ready::blocking;
 use tokio::sync::{mpsc, watch};
 
 use crate::files::kept::{Kept, TOLD_EVERY};
+use crate::files::owner::Owner;
 use crate::health::Health;
 use crate::journal::{Found, Journal, JournalError, Standing};
 use crate::lease::span::Span;
@@ -211,6 +214,19 @@ impl Runner {
     /// Where an attempt's files are, whether it is still here or not.
     pub fn place(&self, held: Held) -> Place {
         files::place(&self.shared.options.attempts, held.attempt, held.fence)
+    }
+
+    /// Whether an attempt is this user's: as the journal says while it is here, and later as it was
+    /// written down beside its directory. What cannot be read is nobody's.
+    pub async fn is_of(&self, attempt: AttemptId, user: &UserName) -> bool {
+        if let Some(owner) = self.shared.book().owner(attempt) {
+            return owner == user;
+        }
+        // The directory's name does not depend on the fence.
+        let fence = Fence(0);
+        let place = self.place(Held { attempt, fence });
+        let noted = blocking(move || Ok(Owner::read(&place))).await;
+        matches!(noted, Ok(Ok(Some(owner))) if owner.is(user))
     }
 
     /// Whether the attempt is here and has not ended.

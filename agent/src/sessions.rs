@@ -298,7 +298,14 @@ async fn open(connection: &Connection) -> Result<(Hello, FrameSender, FrameRecei
     let mut stream = connection.accept().await?;
     match stream.receiver.hear::<Opening>().await? {
         Some(Opening::Session(hello)) => Ok((hello, stream.sender, stream.receiver)),
-        Some(Opening::Output(_) | Opening::Usage(_) | Opening::Secrets(_) | Opening::Files(_))
+        Some(
+            Opening::Output(_)
+            | Opening::Usage(_)
+            | Opening::Secrets(_)
+            | Opening::Files(_)
+            | Opening::OutputOf { .. }
+            | Opening::UsageOf { .. },
+        )
         | None => Err(NetError::Closed("a session was expected".into())),
     }
 }
@@ -326,7 +333,14 @@ async fn answer_one(
         Some(Opening::Secrets(call)) => {
             stream.sender.send(&standing.secrets(node, call)).await?;
         }
-        Some(Opening::Session(_) | Opening::Output(_) | Opening::Usage(_) | Opening::Files(_))
+        Some(
+            Opening::Session(_)
+            | Opening::Output(_)
+            | Opening::Usage(_)
+            | Opening::Files(_)
+            | Opening::OutputOf { .. }
+            | Opening::UsageOf { .. },
+        )
         | None => {}
     }
     stream.sender.finish()

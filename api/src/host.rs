@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use model::account::TokenId;
+use model::account::{TokenId, UserName};
 use model::job::{Outcome, Usage};
 use model::log::{Later, Log, LogError};
 use model::measure::Durations;
@@ -37,7 +37,7 @@ pub trait Host: Send + Sync {
     /// The files of attempts.
     fn files(&self) -> &dyn files::Files;
 
-    /// What an attempt uses now; `None` when it does not run on that node.
+    /// What an attempt uses now; `None` when it does not run on that node, or is not this user's.
     ///
     /// # Errors
     /// See [`HostError`].
@@ -45,6 +45,7 @@ pub trait Host: Send + Sync {
         &self,
         attempt: AttemptId,
         node: NodeId,
+        owner: UserName,
     ) -> Later<'_, Result<Option<Usage>, HostError>>;
 
     /// This head's view of the log's membership. Answered from memory.
@@ -107,6 +108,8 @@ pub struct OutputRequest {
     pub attempt: AttemptId,
     /// On which node it ran.
     pub node: NodeId,
+    /// Whose job it is.
+    pub owner: UserName,
     /// Which stream.
     pub kind: OutputKind,
     /// Where to begin.

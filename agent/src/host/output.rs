@@ -84,8 +84,9 @@ async fn begin(sessions: &Sessions, request: &OutputRequest) -> Result<(u64, Str
         },
         follow: request.follow,
     };
-    let asked = ask::<OutputAnswer>(sessions, request.node, Opening::Output(call));
-    match asked.await? {
+    let owner = request.owner.clone();
+    let question = Opening::OutputOf { owner, call };
+    match ask::<OutputAnswer>(sessions, request.node, question).await? {
         (OutputAnswer::Missing, _) => Err(HostError::Missing),
         (OutputAnswer::Found { offset }, stream) => Ok((offset, stream)),
     }

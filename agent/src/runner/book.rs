@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use model::AttemptId;
+use model::account::UserName;
 use model::assignment::{Assignment, Held, News, Report, Stop, StopCause};
 use model::job::Usage;
 use model::spec::JobSpec;
@@ -29,6 +30,7 @@ pub struct Book {
 #[derive(Debug)]
 struct Entry {
     held: Held,
+    owner: UserName,
     exclusive: bool,
     /// With its place in the order of news.
     report: Option<(u64, Report)>,
@@ -104,6 +106,7 @@ impl Book {
         }
         let entry = Entry {
             held,
+            owner: assignment.owner.clone(),
             exclusive: assignment.exclusive,
             report: None,
             stop,
@@ -223,6 +226,11 @@ impl Book {
     pub fn usage(&self, attempt: AttemptId) -> Option<(Held, Option<Usage>)> {
         let entry = self.entries.get(&attempt)?;
         Some((entry.held, entry.usage))
+    }
+
+    /// Whose an attempt is that is here.
+    pub fn owner(&self, attempt: AttemptId) -> Option<&UserName> {
+        Some(&self.entries.get(&attempt)?.owner)
     }
 
     /// Everything that is here.

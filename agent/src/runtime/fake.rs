@@ -34,6 +34,10 @@ use self::record::Record;
 use self::records::Records;
 use super::{Place, Runtime, RuntimeError, Seen, Signal};
 use crate::clock;
+use crate::files::owner::Owner;
+
+/// Whom the files of jobs belong to that never ran.
+const NOBODY: u32 = 65_534;
 
 /// Runs nothing, and keeps account of it.
 pub struct FakeRuntime {
@@ -138,11 +142,22 @@ impl FakeRuntime {
     }
 
     fn write_output(&self, place: &Place) -> Result<(), RuntimeError> {
-        let output = own(&self.records(), place)?.output.clone();
+        let (output, owner) = {
+            let records = self.records();
+            let record = own(&records, place)?;
+            (record.output.clone(), record.owner.clone())
+        };
         if output.is_empty() {
             return Ok(());
         }
-        std::fs::create_dir_all(&place.dir).map_err(|source| RuntimeError::Disk {
+        let owner = Owner {
+            owner,
+            uid: NOBODY,
+            gid: NOBODY,
+            groups: Vec::new(),
+        };
+        let made = std::fs::create_dir_all(&place.dir).and_then(|()| owner.note(place));
+        made.map_err(|source| RuntimeError::Disk {
             path: place.dir.clone(),
             source,
         })?;

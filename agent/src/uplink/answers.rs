@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::Fence;
+use model::account::UserName;
 use model::assignment::Held;
+use model::{AttemptId, Fence};
 use net::message::{Opening, OutputAnswer, OutputCall, OutputStart, UsageAnswer};
 use net::{FrameSender, NetError, Stream};
 use tokio::fs::File;
@@ -37,6 +38,21 @@ async fn try_answer(uplink: &Uplink, mut stream: Stream) -> Result<(), NetError>
         return Ok(());
     };
     match question? {
+        Some(Opening::OutputOf { owner, call }) => {
+            if is_of(uplink, call.attempt, &owner).await {
+                send_output(uplink, &call, &mut stream.sender).await?;
+            } else {
+                stream.sender.send(&OutputAnswer::Missing).await?;
+            }
+        }
+        Some(Opening::UsageOf { owner, attempt }) => {
+            let usage = if is_of(uplink, attempt, &owner).await {
+                uplink.runner.usage(attempt).await
+            } else {
+                None
+            };
+            stream.sender.send(&UsageAnswer(usage)).await?;
+        }
         Some(Opening::Output(call)) => send_output(uplink, &call, &mut stream.sender).await?,
         Some(Opening::Usage(attempt)) => {
             let usage = uplink.runner.usage(attempt).await;
@@ -46,6 +62,15 @@ async fn try_answer(uplink: &Uplink, mut stream: Stream) -> Result<(), NetError>
         Some(Opening::Session(_) | Opening::Secrets(_)) | None => {}
     }
     stream.sender.finish()
+}
+
+/// Whether an attempt is whose the head says. Nothing of somebody else's is told.
+async fn is_of(uplink: &Uplink, attempt: AttemptId, owner: &UserName) -> bool {
+    let theirs = uplink.runner.is_of(attempt, owner).await;
+    if !theirs {
+        tracing::debug!(%attempt, asked = %owner, "nothing of theirs is here");
+    }
+    theirs
 }
 
 async fn send_output(

@@ -13,7 +13,7 @@ use axum::extract::State;
 use model::log::LogError;
 use model::{AttemptId, JobId};
 
-use super::jobs::{Found, find};
+use super::jobs::find;
 use super::logs::attempts;
 use crate::app::App;
 use crate::auth::Caller;
@@ -51,10 +51,7 @@ async fn at(
     let lasting = app.gates().lasting(caller.name())?;
     let seen = app.look_fresh().await?;
     let found = find(app, &seen, caller, id).await?;
-    let owner = match &found {
-        Found::Live(job) => job.owner.clone(),
-        Found::Ended(job) => job.owner.clone(),
-    };
+    let owner = found.owner().clone();
     if wish == Wish::Change && *caller.name() != owner {
         let detail = format!("the files of job {id} are changed by {owner} only");
         return Err(Refused::forbidden(

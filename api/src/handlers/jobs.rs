@@ -244,6 +244,14 @@ pub(crate) enum Found {
 }
 
 impl Found {
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> &UserName {
+        match self {
+            Found::Live(job) => &job.owner,
+            Found::Ended(job) => &job.owner,
+        }
+    }
+
     pub(crate) fn show(&self, app: &App, seen: &Seen) -> Job {
         match self {
             Found::Live(job) => convert::job::live(&seen.state, job, app.now(), Depth::Whole),
@@ -349,7 +357,8 @@ pub(crate) async fn job_usage(
         && let (Some(attempt), Some(id)) = (job.attempt(), job.attempt_id())
         && attempt.started().is_some()
     {
-        let asked = timeout(NODE_WAIT, app.host().usage(id, attempt.node)).await;
+        let reading = app.host().usage(id, attempt.node, job.owner.clone());
+        let asked = timeout(NODE_WAIT, reading).await;
         let late = || crate::host::HostError::Unreachable("no answer in time".into());
         let reading = asked.unwrap_or_else(|_| Err(late()))?;
         answer.live = reading.is_some();

@@ -12,6 +12,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
+use model::account::UserName;
 use model::log::LogError;
 use model::{AttemptId, JobId, NodeId};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -52,15 +53,17 @@ pub(crate) async fn job_logs(
     };
     let follow = query.follow.unwrap_or(false);
     let place = app.gates().lasting(caller.name())?;
-    let Some((attempt, node)) = attempt(&app, &caller, id, query.attempt, follow).await? else {
+    let Some(Wanted { attempt, ran }) = wanted(&app, &caller, id, query.attempt, follow).await?
+    else {
         return Ok(answer(None, 0, Body::empty()));
     };
-    let Some(node) = node else {
+    let Some((node, owner)) = ran else {
         return Ok(answer(Some(attempt), 0, Body::empty()));
     };
     let request = OutputRequest {
         attempt,
         node,
+        owner,
         kind,
         start,
         follow,
@@ -118,15 +121,21 @@ fn kind(text: Option<&str>) -> Result<OutputKind, Refused> {
     }
 }
 
-/// The attempt whose output is asked for, and its node; no node if it ended without having
-/// started. `None` when none has started yet.
-async fn attempt(
+/// An attempt whose output is asked for.
+struct Wanted {
+    attempt: AttemptId,
+    /// Where, and whose it is; `None` if it ended without having started.
+    ran: Option<(NodeId, UserName)>,
+}
+
+/// The attempt whose output is asked for; `None` when none has started yet.
+async fn wanted(
     app: &App,
     caller: &Caller,
     id: JobId,
     number: Option<u32>,
     follow: bool,
-) -> Result<Option<(AttemptId, Option<NodeId>)>, Refused> {
+) -> Result<Option<Wanted>, Refused> {
     let deadline = Instant::now() + Duration::from_secs(WAIT_SECONDS_MAX.into());
     let mut seen = app.look_fresh().await?;
     loop {
@@ -138,10 +147,16 @@ async fn attempt(
         };
         match (wanted, number) {
             (Some(known), _) if known.started => {
-                return Ok(Some((id.task().attempt(known.number), Some(known.node))));
+                return Ok(Some(Wanted {
+                    attempt: id.task().attempt(known.number),
+                    ran: Some((known.node, found.owner().clone())),
+                }));
             }
             (Some(known), _) if known.ended => {
-                return Ok(Some((id.task().attempt(known.number), None)));
+                return Ok(Some(Wanted {
+                    attempt: id.task().attempt(known.number),
+                    ran: None,
+                }));
             }
             (None, Some(number)) => {
                 let attempt = id.task().attempt(number);

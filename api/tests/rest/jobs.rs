@@ -235,6 +235,7 @@ async fn what_runs_is_asked_what_it_uses() {
     let live = ask().await;
     assert_eq!((&live["live"], &live["node"]), (&json!(true), &json!("n1")));
     assert_eq!(live["usage"]["memory_bytes"], 77);
+    assert_eq!(*bench.host.asked_usage.lock().unwrap(), ["alice".into()]);
     bench.report_end(job, 0).await;
     let ended = ask().await;
     assert_eq!(

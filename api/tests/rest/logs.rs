@@ -39,6 +39,14 @@ async fn the_bytes_come_as_they_were_written() {
         (asked.attempt.to_string(), asked.follow),
         ("1_0#1".into(), false)
     );
+    assert_eq!(asked.owner, "alice".into());
+    // Whoever reads, the node is told whose it is.
+    bench
+        .ask("op", "GET", "/jobs/1/logs", "")
+        .await
+        .expect_status(200);
+    let asked = bench.host.asked.lock().unwrap().pop().unwrap();
+    assert_eq!(asked.owner, "alice".into());
 }
 
 #[tokio::test]

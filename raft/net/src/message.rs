@@ -7,6 +7,7 @@
 mod files;
 mod secret;
 
+use model::account::UserName;
 use model::assignment::{Assignment, Held, Report, Stop};
 use model::format::{v1, v2, v3};
 use model::job::Usage;
@@ -25,14 +26,31 @@ pub use secret::{Login, Plain, SecretAnswer, SecretCall, SecretFile, SecretWant}
 pub enum Opening {
     /// Agent to head: this stream carries the session; [`ToHead`] and [`ToAgent`] follow.
     Session(Hello),
-    /// Head to agent: send what an attempt has written; raw frames follow.
+    /// Head to agent: send what an attempt has written; raw frames follow. What older heads say;
+    /// see [`Opening::OutputOf`].
     Output(OutputCall),
-    /// Head to agent: what does an attempt use now; one [`UsageAnswer`] follows.
+    /// Head to agent: what does an attempt use now; one [`UsageAnswer`] follows. What older heads
+    /// say; see [`Opening::UsageOf`].
     Usage(AttemptId),
     /// Agent to head, beside its session: the secrets of an attempt; one [`SecretAnswer`] follows.
     Secrets(SecretCall),
     /// Head to agent: something is wanted of the files of an attempt; a [`FilesAnswer`] follows.
     Files(FilesCall),
+    /// Head to agent: send what an attempt has written, if it is this user's; raw frames follow.
+    OutputOf {
+        /// Whose job it is, as the head knows it. The agent compares it with what it knows itself.
+        owner: UserName,
+        /// What is wanted.
+        call: OutputCall,
+    },
+    /// Head to agent: what does an attempt use now, if it is this user's; one [`UsageAnswer`]
+    /// follows.
+    UsageOf {
+        /// Whose job it is, as for [`Opening::OutputOf`].
+        owner: UserName,
+        /// Which attempt.
+        attempt: AttemptId,
+    },
 }
 
 /// What an agent says of itself when it opens a session.
@@ -161,7 +179,7 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// The first frame of an answer to [`Opening::Output`]; if it is `Found`, raw frames of bytes
+/// The first frame of an answer to [`Opening::OutputOf`]; if it is `Found`, raw frames of bytes
 /// follow until the stream ends.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum OutputAnswer {
@@ -170,11 +188,12 @@ pub enum OutputAnswer {
         /// The position of the first of them, counted from 0.
         offset: u64,
     },
-    /// The node does not have that attempt's output (any more).
+    /// The node does not have that attempt's output (any more), or it is somebody else's.
     Missing,
 }
 
-/// The answer to [`Opening::Usage`]; `None` when the attempt does not run here.
+/// The answer to [`Opening::UsageOf`]; `None` when the attempt does not run here, or is somebody
+/// else's.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct UsageAnswer(pub Option<Usage>);
 

@@ -65,7 +65,11 @@ impl Permitted for Opening {
     fn speaker(&self) -> Speaker {
         match self {
             Opening::Session(_) | Opening::Secrets(_) => Speaker::Agent,
-            Opening::Output(_) | Opening::Usage(_) | Opening::Files(_) => Speaker::Head,
+            Opening::Output(_)
+            | Opening::Usage(_)
+            | Opening::Files(_)
+            | Opening::OutputOf { .. }
+            | Opening::UsageOf { .. } => Speaker::Head,
         }
     }
 }

@@ -70,9 +70,17 @@ fn openings(samples: &mut Samples) {
             path: "work/out.sam".into(),
             wish: FilesWish::Read,
         }),
+        Opening::OutputOf {
+            owner: "alice".into(),
+            call: call(OutputStream::Stdout, starts[1]),
+        },
+        Opening::UsageOf {
+            owner: "alice".into(),
+            attempt: parts::attempt_id(),
+        },
     ];
     samples.all(
-        variants!(Opening: Session, Output, Usage, Secrets, Files),
+        variants!(Opening: Session, Output, Usage, Secrets, Files, OutputOf, UsageOf),
         &openings,
         &form(),
     );

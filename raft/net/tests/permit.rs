@@ -85,10 +85,18 @@ impl Word {
         vec![
             Word::Join(join),
             Word::Opening(Opening::Session(Hello { facts: facts() })),
-            Word::Opening(Opening::Output(output)),
+            Word::Opening(Opening::Output(output.clone())),
             Word::Opening(Opening::Usage(attempt)),
             Word::Opening(Opening::Secrets(secrets)),
             Word::Opening(Opening::Files(files)),
+            Word::Opening(Opening::OutputOf {
+                owner: "alice".into(),
+                call: output,
+            }),
+            Word::Opening(Opening::UsageOf {
+                owner: "alice".into(),
+                attempt,
+            }),
             Word::ToHead(ToHead::Heartbeat(1)),
             Word::ToHead(ToHead::Held {
                 term: 1,
@@ -112,6 +120,8 @@ impl Word {
             Word::Opening(Opening::Usage(_)) => "usage",
             Word::Opening(Opening::Secrets(_)) => "secrets",
             Word::Opening(Opening::Files(_)) => "files",
+            Word::Opening(Opening::OutputOf { .. }) => "output of",
+            Word::Opening(Opening::UsageOf { .. }) => "usage of",
             Word::ToHead(ToHead::Heartbeat(_)) => "heartbeat",
             Word::ToHead(ToHead::Held { .. }) => "held",
             Word::ToHead(ToHead::Reports(_)) => "reports",
@@ -271,7 +281,9 @@ async fn a_node_hears_of_its_head_what_is_a_heads() {
         "files on agent",
         "log on raft",
         "order on agent",
+        "output of on agent",
         "output on agent",
+        "usage of on agent",
         "usage on agent",
     ];
     assert_eq!(heard, set(&expected));

@@ -26,6 +26,8 @@ pub(super) struct Record {
     exit_code: i32,
     ignores_term: bool,
     pub(super) output: String,
+    /// Whose it is.
+    pub(super) owner: String,
     pub(super) start: Option<Start>,
     signal: Option<u8>,
     /// The ledger has the end already.
@@ -49,6 +51,7 @@ impl Record {
             exit_code: 0,
             ignores_term: false,
             output: String::new(),
+            owner: assignment.owner.0.clone(),
             start: None,
             signal: None,
             end_noted: false,

@@ -10,7 +10,7 @@ use api::host::{
 };
 use bytes::Bytes;
 use futures_util::stream;
-use model::account::TokenId;
+use model::account::{TokenId, UserName};
 use model::id::FIRST_HEAD;
 use model::job::Usage;
 use model::log::{Later, Log};
@@ -38,6 +38,8 @@ pub struct FakeHost {
     pub now: Mutex<Timestamp>,
     /// What was asked of nodes.
     pub asked: Mutex<Vec<OutputRequest>>,
+    /// Whose usage was asked of nodes.
+    pub asked_usage: Mutex<Vec<UserName>>,
 }
 
 /// How the host treats who asks.
@@ -71,6 +73,7 @@ impl FakeHost {
             manner: Mutex::default(),
             now: Mutex::new(NOW),
             asked: Mutex::default(),
+            asked_usage: Mutex::default(),
         }
     }
 }
@@ -118,7 +121,13 @@ impl Host for FakeHost {
         &self.files
     }
 
-    fn usage(&self, _: AttemptId, _: NodeId) -> Later<'_, Result<Option<Usage>, HostError>> {
+    fn usage(
+        &self,
+        _: AttemptId,
+        _: NodeId,
+        owner: UserName,
+    ) -> Later<'_, Result<Option<Usage>, HostError>> {
+        self.asked_usage.lock().unwrap().push(owner);
         let answer = self.usage.lock().unwrap().clone();
         Box::pin(async move {
             self.behave().await;
