@@ -88,6 +88,7 @@ pub async fn run(config: &Config) -> Vec<Finding> {
     }
     findings.extend(machine::control_groups());
     findings.extend(storage::look(&config.node.data_dir));
+    findings.extend(storage::shared(config).await);
     findings.extend(ports::look(&config.node));
     findings.push(machine::clock());
     findings

@@ -22,6 +22,8 @@ pub struct Config {
     pub node: NodeConfig,
     /// What runs its jobs.
     pub runtime: RuntimeConfig,
+    /// Where jobs have their directories.
+    pub files: FilesConfig,
     /// Its part in the log; heads only.
     pub head: HeadConfig,
     /// What it writes about itself.
@@ -73,6 +75,22 @@ pub struct RuntimeConfig {
     pub sample_ms: u64,
     /// The `fake` runtime appends a line here at each begin and end; empty: it does not.
     pub fake_ledger: String,
+}
+
+/// Where jobs have their directories.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FilesConfig {
+    /// Storage that nodes share, where it is mounted; empty: on the node's own disk.
+    pub shared: PathBuf,
+}
+
+impl FilesConfig {
+    /// The root of the shared storage, if there is any.
+    pub fn shared(&self) -> Option<PathBuf> {
+        let named = !self.shared.as_os_str().is_empty();
+        named.then(|| self.shared.clone())
+    }
 }
 
 /// What runs jobs, as it may be chosen.
@@ -278,6 +296,12 @@ impl Config {
             let why = format!("`{}` is not absolute", self.node.data_dir.display());
             return invalid("node.data_dir", why);
         }
+        if let Some(shared) = self.files.shared()
+            && (!shared.is_absolute() || shared.parent().is_none())
+        {
+            let why = format!("`{}` is no directory below `/`", shared.display());
+            return invalid("files.shared", why);
+        }
         Ok(())
     }
 }
@@ -376,7 +400,7 @@ mod tests {
     #[test]
     fn mistakes_name_the_key() {
         type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
-        let cases: [Case<'_>; 8] = [
+        let cases: [Case<'_>; 10] = [
             ("[node]\nnmae = \"a\"\n", &[], "unknown field `nmae`"),
             ("[nodes]\n", &[], "unknown field `nodes`"),
             ("[runtime]\nkind = \"podman\"\n", &[], "podman"),
@@ -391,6 +415,8 @@ mod tests {
                 &[],
                 "runtime.docker_ports",
             ),
+            ("[files]\nshared = \"srv\"\n", &[], "files.shared"),
+            ("", &[("GODOCKER_FILES__SHARED", "/")], "files.shared"),
             ("", &[("GODOCKER_NODE__NMAE", "x")], "GODOCKER_NODE__NMAE"),
             (
                 "",

@@ -1,8 +1,9 @@
 //! Whether this node can run attempts: what its agent tells the heads of itself.
 //!
 //! An attempt that cannot be prepared, started or ended may be its job's doing or the node's. Who
-//! is to blame is found out by trying what no job has a part in ([`Runtime::probe`]). A node that
-//! fails that is unwell and says so, and keeps trying; it gets nothing new until it succeeds.
+//! is to blame is found out by trying what no job has a part in: the storage of jobs' directories,
+//! and [`Runtime::probe`]. A node that fails that is unwell and says so, and keeps trying; it gets
+//! nothing new until it succeeds.
 //! Without this a broken node, empty as it is, would draw one job after the other and fail them.
 //!
 //! [`Judge`] decides and is pure; [`Health`] carries out.
@@ -14,7 +15,8 @@ use model::unit::Millis;
 use tokio::sync::{Notify, watch};
 
 use crate::clock;
-use crate::runtime::Runtime;
+use crate::files::storage::Storage;
+use crate::runtime::{Runtime, RuntimeError};
 
 /// The first wait of an unwell node before it is tried again; doubled each time it fails.
 const AGAIN_FIRST: Millis = Millis(1_000);
@@ -125,7 +127,7 @@ impl Health {
     }
 
     /// Tries the node whenever there is a reason to, until it is dropped.
-    pub async fn mind(&self, runtime: &dyn Runtime) {
+    pub async fn mind(&self, runtime: &dyn Runtime, storage: &Storage) {
         let mut judge = Judge::new(clock::since_boot());
         let mut doubted = false;
         loop {
@@ -140,7 +142,8 @@ impl Health {
                 }
                 Some(_) => {
                     doubted = false;
-                    let outcome = runtime.probe().await.map_err(|error| error.to_string());
+                    let outcome = trial(runtime, storage).await;
+                    let outcome = outcome.map_err(|error| error.to_string());
                     judge.tried(clock::since_boot(), outcome);
                     self.publish(judge.trouble());
                 }
@@ -162,6 +165,12 @@ impl Health {
             changed
         });
     }
+}
+
+/// Whether jobs could have a directory and run in it.
+async fn trial(runtime: &dyn Runtime, storage: &Storage) -> Result<(), RuntimeError> {
+    storage.try_out().await?;
+    runtime.probe().await
 }
 
 #[cfg(test)]

@@ -141,6 +141,14 @@ impl DataDir {
         })
     }
 
+    /// Which cluster the node is of.
+    ///
+    /// # Errors
+    /// [`IdentityError`].
+    pub fn cluster(&self) -> Result<ClusterId, IdentityError> {
+        self.load()?.cluster_id(&self.node_file())
+    }
+
     /// Writes down who the node is.
     ///
     /// # Errors

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use agent::config::{self, Config};
+use agent::identity::DataDir;
 use agent::peer::room;
-use agent::{AgentError, birth, check, dev, identity, kernel, peer, shim, telemetry};
+use agent::{AgentError, birth, check, dev, files, identity, kernel, peer, shim, telemetry};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use model::policy::Timings;
@@ -64,6 +65,8 @@ enum Command {
     Dev(dev::DevArgs),
     /// Say whether this host can serve, with what to do where it cannot
     Check,
+    /// Make the directory `files.shared` this cluster's storage: once, on one of its nodes
+    MarkStorage,
     #[command(hide = true)]
     Shim { dir: PathBuf },
 }
@@ -94,7 +97,7 @@ fn main() -> ExitCode {
         // Before any thread exists: the shim forks and changes namespaces.
         Command::Shim { dir } => return shim::main(dir),
         Command::Init(_) | Command::Join { .. } | Command::Run { .. } => {}
-        Command::Dev(_) | Command::Check => {}
+        Command::Dev(_) | Command::Check | Command::MarkStorage => {}
     }
     match serve(cli) {
         Ok(code) => code,
@@ -128,6 +131,7 @@ fn serve(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Run { ready_file } => return run(config, ready_file).await,
             Command::Dev(args) => dev::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::Check => check_host(&config).await,
+            Command::MarkStorage => mark_storage(&config),
             Command::Shim { .. } => Ok(ExitCode::FAILURE),
         };
         code.map(Ended::With)
@@ -225,6 +229,20 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
             _ = int.recv() => {}
         }
     })
+}
+
+#[allow(clippy::print_stdout, reason = "the command's answer")]
+fn mark_storage(config: &Config) -> anyhow::Result<ExitCode> {
+    let root = config.files.shared();
+    let root = root.context("files.shared is empty: name the directory in goagent.toml")?;
+    let cluster = DataDir(config.node.data_dir.clone()).cluster()?;
+    let new = files::shared::mark(&root, cluster)?;
+    let since = if new { "now" } else { "already" };
+    println!(
+        "{} is {since} the shared storage of cluster {cluster}.",
+        root.display()
+    );
+    Ok(ExitCode::SUCCESS)
 }
 
 #[allow(clippy::print_stdout, reason = "the command's answer")]

@@ -9,22 +9,24 @@ pub mod book;
 mod capture;
 mod ready;
 
-use std::path::PathBuf;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use book::{Book, Taken};
+use model::AttemptId;
 use model::account::UserName;
 use model::assignment::{Assignment, Held, News, Report, Stop};
 use model::job::Usage;
 use model::stored::Stored;
 use model::unit::Millis;
-use model::{AttemptId, Fence};
 use ready::blocking;
 use tokio::sync::{mpsc, watch};
 
+use crate::clock;
 use crate::files::kept::{Kept, TOLD_EVERY};
 use crate::files::owner::Owner;
+use crate::files::storage::Storage;
 use crate::health::Health;
 use crate::journal::{Found, Journal, JournalError, Standing};
 use crate::lease::span::Span;
@@ -32,7 +34,6 @@ use crate::runtime::{Place, Runtime};
 use crate::secrets::Asking;
 use crate::uplink::talk::Talk;
 use crate::volumes::Volumes;
-use crate::{clock, files};
 
 /// What the attempts of a node share.
 pub struct Runner {
@@ -54,8 +55,8 @@ struct Shared {
 /// How a runner behaves.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The directory below which every attempt has its own.
-    pub attempts: PathBuf,
+    /// Where every attempt has a directory of its own.
+    pub storage: Storage,
     /// The user and group that jobs run as whose owner has none.
     pub default_ids: (u32, u32),
     /// How often the usage of a running attempt is read.
@@ -80,15 +81,21 @@ impl Runner {
         let lease = Span::resume(found.lease, clock::boot_id());
         let holds = lease.left(clock::since_boot()) > Millis(0);
         let (book, taken) = Book::resume(found.attempts, holds);
-        let place = |held: Held| files::place(&options.attempts, held.attempt, held.fence);
+        let place = |held: Held| options.storage.place(held.attempt, held.fence);
         let places: Vec<Place> = book.held().into_iter().map(place).collect();
         options.volumes.keep_only(&places);
+        let health = Health::new();
+        if options.storage.is_shared() {
+            // Tried before a job needs it; what is wrong is said at once.
+            health.doubt();
+        }
+        let kept = Kept::new(options.storage.clone());
         let shared = Arc::new(Shared {
             runtime,
             journal,
             options,
-            health: Health::new(),
-            kept: Kept::new(),
+            health,
+            kept,
             book: Mutex::new(book),
             outbox: watch::Sender::new(0),
             failed,
@@ -100,7 +107,7 @@ impl Runner {
         tokio::task::spawn_blocking(move || {
             let names: Vec<String> = places.iter().map(Place::name).collect();
             let held = |name: &str| names.iter().any(|known| known == name);
-            reading.kept.read(&reading.options.attempts, held);
+            reading.kept.read(held);
         });
         Runner { shared }
     }
@@ -183,7 +190,13 @@ impl Runner {
 
     /// Minds the node's health until it is dropped.
     pub async fn mind_health(self: Arc<Self>) {
-        self.shared.health.mind(&*self.shared.runtime).await;
+        let Shared {
+            health,
+            runtime,
+            options,
+            ..
+        } = &*self.shared;
+        health.mind(&**runtime, &options.storage).await;
     }
 
     /// What the node keeps of ended attempts, as heads are to be told.
@@ -213,20 +226,26 @@ impl Runner {
 
     /// Where an attempt's files are, whether it is still here or not.
     pub fn place(&self, held: Held) -> Place {
-        files::place(&self.shared.options.attempts, held.attempt, held.fence)
+        self.shared.options.storage.place(held.attempt, held.fence)
     }
 
     /// Whether an attempt is this user's: as the journal says while it is here, and later as it was
-    /// written down beside its directory. What cannot be read is nobody's.
+    /// written down before it began. What cannot be read is nobody's.
     pub async fn is_of(&self, attempt: AttemptId, user: &UserName) -> bool {
         if let Some(owner) = self.shared.book().owner(attempt) {
             return owner == user;
         }
-        // The directory's name does not depend on the fence.
-        let fence = Fence(0);
-        let place = self.place(Held { attempt, fence });
-        let noted = blocking(move || Ok(Owner::read(&place))).await;
+        let shared = self.shared.clone();
+        let noted = blocking(move || Ok(shared.options.storage.owner(attempt))).await;
         matches!(noted, Ok(Ok(Some(owner))) if owner.is(user))
+    }
+
+    /// Whose an attempt's directory is, as it was written down before the job began.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn owner(&self, attempt: AttemptId) -> io::Result<Option<Owner>> {
+        self.shared.options.storage.owner(attempt)
     }
 
     /// Whether the attempt is here and has not ended.
@@ -238,7 +257,7 @@ impl Runner {
     pub fn sweep(&self, age: Duration) {
         let names: Vec<String> = self.held().iter().map(|h| self.place(*h).name()).collect();
         let held = |name: &str| names.iter().any(|known| known == name);
-        match files::sweep(&self.shared.options.attempts, age, held) {
+        match self.shared.options.storage.sweep(age, held) {
             Ok(0) => {}
             Ok(gone) => tracing::info!(gone, "swept directories of old attempts"),
             Err(error) => tracing::warn!(%error, "cannot sweep directories of old attempts"),

@@ -15,14 +15,15 @@ use model::job::{Exit, Started, Usage};
 use model::log::Later;
 use model::node::RuntimeKind;
 use model::port::Published;
-use model::{AttemptId, Fence, JobId, TaskId};
+use model::{AttemptId, Fence};
 
 /// What runs attempts: a container engine, the kernel itself, or nothing at all.
 pub trait Runtime: Send + Sync {
     /// Which of them.
     fn kind(&self) -> RuntimeKind;
 
-    /// Whether an attempt's directory must be there before it is prepared.
+    /// Whether an attempt's directory must be there before it is prepared. If not, what it may have
+    /// lies on the node's own disk.
     fn needs_directory(&self) -> bool {
         true
     }
@@ -101,20 +102,6 @@ pub struct Place {
 pub(crate) fn name(attempt: AttemptId) -> String {
     let AttemptId { task, number } = attempt;
     format!("{}-{}-{number}", task.job, task.index)
-}
-
-/// The attempt of a name that [`name`] made.
-pub(crate) fn attempt(name: &str) -> Option<AttemptId> {
-    let mut parts = name.split('-').map(|part| part.parse::<u64>().ok());
-    let (job, index, number) = (parts.next()??, parts.next()??, parts.next()??);
-    let attempt = AttemptId {
-        task: TaskId {
-            job: JobId(job),
-            index: u32::try_from(index).ok()?,
-        },
-        number: u32::try_from(number).ok()?,
-    };
-    parts.next().is_none().then_some(attempt)
 }
 
 impl Place {
@@ -232,6 +219,12 @@ pub enum RuntimeError {
         /// Which call.
         call: &'static str,
         /// In its words.
+        why: String,
+    },
+    /// The storage of jobs' directories is away, or not this cluster's. Nothing was made.
+    #[error("{why}")]
+    Storage {
+        /// Which, why, and what to do.
         why: String,
     },
     /// This node's disk failed.

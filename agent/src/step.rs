@@ -107,6 +107,7 @@ pub fn refused(error: &RuntimeError) -> Option<Conclusion> {
         RuntimeError::TimedOut { .. }
         | RuntimeError::NoHead { .. }
         | RuntimeError::Engine { .. }
+        | RuntimeError::Storage { .. }
         | RuntimeError::Disk { .. }
         | RuntimeError::Gone => return None,
     };

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent::files::storage::Storage;
 use agent::journal::Journal;
 use agent::runner::{Options, Runner};
 use agent::runtime::fake::FakeRuntime;
@@ -17,7 +18,7 @@ use model::account::UnixIds;
 use model::assignment::{Assignment, Mount, News};
 use model::job::Outcome;
 use model::spec::{JobSpec, Program, SecretUse, VolumeUse};
-use model::{Bytes, Fence, JobId, MilliCpus, Millis, Resources};
+use model::{Bytes, ClusterId, Fence, JobId, MilliCpus, Millis, Resources};
 use tokio::sync::mpsc;
 
 /// Longer than anything here may take.
@@ -183,7 +184,7 @@ fn start(dir: &Path) -> Runner {
     let runtime = FakeRuntime::new(&dir.join("fake"), Some(dir.join("ledger"))).unwrap();
     let (journal, found) = Journal::open(&dir.join("journal")).unwrap();
     let options = Options {
-        attempts: dir.join("attempts"),
+        storage: Storage::new(dir.join("attempts"), ClusterId([1; 16])),
         default_ids: (65_534, 65_534),
         sample_every: Duration::from_secs(60),
         volumes: agent::volumes::Volumes::none(),

@@ -5,13 +5,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use agent::files;
+use agent::files::storage::Storage;
 use agent::runtime::fake::FakeRuntime;
 use agent::runtime::{Place, Runtime, RuntimeError, Signal, Stage};
 use model::assignment::Assignment;
 use model::job::Exit;
 use model::spec::{JobSpec, Program};
-use model::{Fence, JobId};
+use model::{ClusterId, Fence, JobId};
 use tempfile::TempDir;
 
 struct Desk {
@@ -53,7 +53,8 @@ impl Desk {
             mounts: Vec::new(),
             exclusive: false,
         };
-        let place = files::place(self.dir.path(), assignment.attempt, assignment.fence);
+        let storage = Storage::new(self.dir.path().into(), ClusterId([1; 16]));
+        let place = storage.place(assignment.attempt, assignment.fence);
         std::fs::create_dir_all(&place.dir).unwrap();
         self.runtime
             .prepare(&assignment, &place)

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent::files::storage::Storage;
 use agent::journal::Journal;
 use agent::lease::Lease;
 use agent::runner::{Options, Runner};
@@ -116,7 +117,7 @@ fn node(dir: &Path, identity: &Identity, head: String) -> (Arc<Runner>, Arc<Upli
     let (journal, found) = Journal::open(&dir.join("journal")).unwrap();
     let asking = agent::secrets::Asking::new();
     let options = Options {
-        attempts: dir.join("attempts"),
+        storage: Storage::new(dir.join("attempts"), ClusterId([1; 16])),
         default_ids: (65_534, 65_534),
         sample_every: Duration::from_secs(60),
         secrets: asking.clone(),

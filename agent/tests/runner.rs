@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use agent::files::storage::Storage;
 use agent::journal::Journal;
 use agent::runner::{Options, Runner};
 use agent::runtime::fake::FakeRuntime;
@@ -17,7 +18,7 @@ use model::log::Later;
 use model::node::RuntimeKind;
 use model::port::Published;
 use model::spec::{JobSpec, Program};
-use model::{Bytes, Fence, JobId, MilliCpus, Millis, Resources};
+use model::{Bytes, ClusterId, Fence, JobId, MilliCpus, Millis, Resources};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
@@ -107,7 +108,7 @@ fn start(dir: &Path, deaf: bool) -> (Runner, Arc<Deaf>) {
     });
     let (journal, found) = Journal::open(&dir.join("journal")).unwrap();
     let options = Options {
-        attempts: dir.join("attempts"),
+        storage: Storage::new(dir.join("attempts"), ClusterId([1; 16])),
         default_ids: (
             nix::unistd::getuid().as_raw(),
             nix::unistd::getgid().as_raw(),

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use anyhow::{Context, ensure};
+use nix::sys::signal::Signal;
 use serde_json::Value;
-use tests::cluster::{Cluster, Layout, until};
+use tests::cluster::{Cluster, Layout, binary, until};
 
 fn process() -> Layout {
     Layout {
@@ -210,4 +213,84 @@ fn a_node_that_is_gone_is_named() -> anyhow::Result<()> {
         let out = cluster.goctl_output(&["files", "ls", &id])?;
         Ok(out.status.success().then_some(()))
     })
+}
+
+/// The health of a node, and what it says of itself.
+fn health(cluster: &Cluster, name: &str) -> anyhow::Result<(String, String)> {
+    let nodes = cluster.goctl_json(&["nodes"])?;
+    let nodes = nodes.as_array().context("nodes")?.iter();
+    let node = nodes.clone().find(|node| node["name"] == name);
+    let node = node.context("the node")?;
+    let word = |key: &str| node[key].as_str().unwrap_or_default().to_owned();
+    Ok((word("health"), word("trouble")))
+}
+
+#[test]
+fn directories_lie_on_shared_storage_once_it_is_marked() -> anyhow::Result<()> {
+    let layout = Layout {
+        heads: 1,
+        agents: 1,
+        ..process()
+    };
+    let mut cluster = Cluster::start(&layout)?;
+    let before = run(&cluster, "echo before")?.to_string();
+    let storage = tempfile::tempdir()?;
+    fs::set_permissions(storage.path(), fs::Permissions::from_mode(0o755))?;
+    let root = storage.path().to_str().context("a path")?;
+    let shared = [("GODOCKER_FILES__SHARED", root)];
+    cluster.end("agent-1", Signal::SIGTERM)?;
+    cluster.restart_with("agent-1", &shared)?;
+    until("the node says what it lacks", || {
+        let (health, trouble) = health(&cluster, "agent-1")?;
+        Ok((health == "unwell" && trouble.starts_with("files.shared: ")).then_some(()))
+    })?;
+    let config = cluster.node("agent-1")?.config.clone();
+    let goagent = |word: &str| {
+        let mut command = Command::new(binary("goagent")?);
+        let command = command.arg("--config").arg(&config).arg(word).envs(shared);
+        let said = command.output().context("goagent")?;
+        Ok::<_, anyhow::Error>(String::from_utf8(said.stdout)?)
+    };
+    let checked = goagent("check")?;
+    ensure!(checked.contains("× shared storage"), "{checked}");
+    let marked = goagent("mark-storage")?;
+    ensure!(marked.contains("is now the shared storage"), "{marked}");
+    let checked = goagent("check")?;
+    ensure!(checked.contains("√ shared storage"), "{checked}");
+
+    // It finds out by itself, and takes jobs again.
+    let id = run(&cluster, "echo out; echo x > file")?;
+    let digits = id.to_string();
+    let pairs = digits.as_bytes().chunks(2).map(String::from_utf8_lossy);
+    let dir = pairs.fold(storage.path().to_owned(), |dir, pair| dir.join(&*pair));
+    let dir = dir.join("job/0/1");
+    let id = digits.as_str();
+    ensure!(fs::read_to_string(dir.join("work/file"))? == "x\n");
+    let listed = names(&cluster.goctl_json(&["files", "ls", id])?)?;
+    ensure!(
+        listed == ["god.err", "god.info", "god.log", "work"],
+        "{listed:?}"
+    );
+    let log = cluster.goctl(&["logs", id])?;
+    ensure!(log == fs::read_to_string(dir.join("god.log"))?, "{log}");
+    let got = cluster.goctl(&["files", "get", id, "work/file", "-"])?;
+    ensure!(got == "x\n", "{got}");
+    let got = cluster.goctl(&["files", "get", &before, "god.log", "-"])?;
+    ensure!(
+        got == "before\n",
+        "what was there before stays where it is: {got}"
+    );
+
+    // What other jobs have there is not to be seen.
+    let look = format!(
+        "ls -A {root}; cat {} 2>&1; true",
+        dir.join("god.log").display()
+    );
+    let id = run(&cluster, &look)?.to_string();
+    let seen = cluster.goctl(&["logs", &id])?;
+    ensure!(
+        seen.contains("No such file") && !seen.contains("out"),
+        "{seen}"
+    );
+    Ok(())
 }

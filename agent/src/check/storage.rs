@@ -1,4 +1,5 @@
-//! The data directory: whether it can be written, how much room it has, how fast it syncs.
+//! The data directory: whether it can be written, how much room it has, how fast it syncs; and
+//! the storage of jobs' directories, where nodes share it.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,6 +9,9 @@ use std::time::{Duration, Instant};
 use nix::sys::statvfs::statvfs;
 
 use super::Finding;
+use crate::config::Config;
+use crate::files::storage::Storage;
+use crate::identity::DataDir;
 
 /// Room for the log and for jobs' output; less is asking for trouble.
 const ROOM_MIN: u64 = 5 << 30;
@@ -23,6 +27,34 @@ const SYNC_BAD: Duration = Duration::from_millis(100);
 pub(super) fn look(data_dir: &Path) -> Vec<Finding> {
     let dir = nearest(data_dir);
     vec![room(&dir), sync(&dir)]
+}
+
+/// Whether jobs could have their directories on the shared storage that is configured.
+pub(super) async fn shared(config: &Config) -> Option<Finding> {
+    let about = "shared storage";
+    let root = config.files.shared()?;
+    let seen = root.display().to_string();
+    let dir = DataDir(config.node.data_dir.clone());
+    let Ok(cluster) = dir.cluster() else {
+        if !root.is_dir() {
+            let seen = format!("files.shared: {seen} is not there");
+            return Some(Finding::missing(about, seen, "mount it"));
+        }
+        let seen =
+            format!("{seen}: whether it is the cluster's is known once this node has joined");
+        return Some(Finding::doubtful(about, seen, "join, then check again"));
+    };
+    let storage = Storage::new(dir.attempts(), cluster).with_shared(Some(root));
+    Some(match storage.try_out().await {
+        Ok(()) => Finding::fine(
+            about,
+            format!("{seen} is this cluster's, and can be written"),
+        ),
+        Err(error) => {
+            let remedy = "until then jobs cannot run here; empty files.shared: on the own disk";
+            Finding::missing(about, error.to_string(), remedy)
+        }
+    })
 }
 
 /// The directory, or the one that it would be made in.

@@ -8,7 +8,7 @@ use model::ClusterId;
 
 use crate::config::Config;
 use crate::error::AgentError;
-use crate::files;
+use crate::files::storage::Storage;
 use crate::identity::DataDir;
 use crate::peer::choice::{self, Owner};
 use crate::secrets::{Asking, Logins};
@@ -31,8 +31,9 @@ pub(super) async fn remove(config: &Config) -> Result<(), AgentError> {
     let failed = |error: crate::runtime::RuntimeError| AgentError::Runtime {
         why: error.to_string(),
     };
+    let storage = Storage::new(dir.attempts(), owner.cluster);
     for seen in runtime.list().await.map_err(failed)? {
-        let place = files::place(&dir.attempts(), seen.attempt, seen.fence);
+        let place = storage.place(seen.attempt, seen.fence);
         runtime.remove(&place).await.map_err(failed)?;
     }
     remove_groups(owner.cluster);

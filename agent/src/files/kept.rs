@@ -6,8 +6,7 @@
 //! and walks through nothing.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +17,8 @@ use model::{Bytes, Fence};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::owner::{ENDING, Owner};
+use super::owner::Owner;
+use super::storage::Storage;
 use crate::runtime::Place;
 
 /// Heads are told at once when so much has come or gone since they were told last.
@@ -32,6 +32,7 @@ const LOOK_SHARE: u32 = 20;
 
 /// What this node keeps of ended attempts.
 pub struct Kept {
+    storage: Storage,
     books: Mutex<Books>,
     told: watch::Sender<Option<Stored>>,
 }
@@ -47,14 +48,15 @@ struct Books {
 /// The directory of an ended attempt.
 struct Ended {
     dir: PathBuf,
-    holders: [Holder; 2],
+    holders: Vec<Holder>,
     bytes: u64,
 }
 
 impl Kept {
     /// Nothing is known yet.
-    pub fn new() -> Kept {
+    pub fn new(storage: Storage) -> Kept {
         Kept {
+            storage,
             books: Mutex::default(),
             told: watch::Sender::new(None),
         }
@@ -65,41 +67,27 @@ impl Kept {
         self.told.subscribe()
     }
 
-    /// Reads the notes in a directory of attempts, but for those that are held. An attempt that was
-    /// never measured is. Blocks.
-    pub fn read(&self, attempts: &Path, held: impl Fn(&str) -> bool) {
-        for entry in fs::read_dir(attempts).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let ours = path.extension().is_some_and(|ending| ending == ENDING);
-            let name = path.file_stem().map(|name| name.to_string_lossy());
-            let Some(name) = name.filter(|name| ours && !held(name)) else {
+    /// Reads what was noted of every attempt that is not held. One that was never measured is.
+    /// Blocks.
+    pub fn read(&self, held: impl Fn(&str) -> bool) {
+        for attempt in self.storage.noted() {
+            let place = self.storage.place(attempt, Fence(0));
+            if held(&place.name()) {
                 continue;
-            };
-            let Some(attempt) = crate::runtime::attempt(&name) else {
-                continue;
-            };
-            self.note(&Place {
-                attempt,
-                fence: Fence(0),
-                dir: path.with_extension(""),
-            });
+            }
+            match self.storage.owner(attempt) {
+                Ok(Some(owner)) if owner.bytes.is_some() => self.put(&place, &owner),
+                Ok(Some(owner)) => self.measure_as(&place, owner),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%attempt, %error, "an unreadable note"),
+            }
         }
         self.tell();
     }
 
-    /// Takes what was noted of a place, measuring it if nothing was.
-    fn note(&self, place: &Place) {
-        match Owner::read(place) {
-            Ok(Some(owner)) if owner.bytes.is_some() => self.put(place, &owner),
-            Ok(Some(owner)) => self.measure_as(place, owner),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(attempt = %place.attempt, %error, "an unreadable note"),
-        }
-    }
-
     /// Measures the directory of an attempt that has ended. Blocks.
     pub fn measure(&self, place: &Place) {
-        match Owner::read(place) {
+        match self.storage.owner(place.attempt) {
             Ok(Some(owner)) => self.measure_as(place, owner),
             Ok(None) => {}
             Err(error) => tracing::warn!(attempt = %place.attempt, %error, "an unreadable note"),
@@ -128,19 +116,18 @@ impl Kept {
                 return;
             }
         }
-        if let Err(error) = owner.note(place) {
+        if let Err(error) = self.storage.note(place.attempt, &owner) {
             tracing::warn!(attempt = %place.attempt, %error, "cannot note what it holds");
         }
         self.put(place, &owner);
     }
 
     fn put(&self, place: &Place, owner: &Owner) {
+        let user = std::iter::once(Holder::User(owner.owner.as_str().into()));
+        let project = (!owner.project.is_empty()).then(|| Holder::Project(owner.project.clone()));
         let ended = Ended {
             dir: place.dir.clone(),
-            holders: [
-                Holder::User(owner.owner.as_str().into()),
-                Holder::Project(owner.project.clone()),
-            ],
+            holders: user.chain(project).collect(),
             bytes: owner.bytes.unwrap_or(0),
         };
         let mut books = self.books();
@@ -177,12 +164,6 @@ impl Kept {
 
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Default for Kept {
-    fn default() -> Self {
-        Kept::new()
     }
 }
 
@@ -234,13 +215,13 @@ enum Unmeasured {
 
 /// Returns when a running attempt's directory holds a bound, or more than can be counted; never,
 /// without one.
-pub async fn overflows(place: &Place, most: Option<Bytes>) {
+pub async fn overflows(storage: &Storage, place: &Place, most: Option<Bytes>) {
     let Some(most) = most else {
         return std::future::pending().await;
     };
     loop {
-        let (began, place) = (Instant::now(), place.clone());
-        let looked = tokio::task::spawn_blocking(move || match Owner::read(&place) {
+        let (began, storage, place) = (Instant::now(), storage.clone(), place.clone());
+        let looked = tokio::task::spawn_blocking(move || match storage.owner(place.attempt) {
             Ok(Some(owner)) => measured(&place, &owner).map_err(Unmeasured::Tree),
             Ok(None) => Ok(0),
             Err(error) => Err(Unmeasured::Note(error)),
@@ -259,15 +240,22 @@ pub async fn overflows(place: &Place, most: Option<Bytes>) {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use model::JobId;
+    use std::fs;
+    use std::path::Path;
+
+    use model::{ClusterId, JobId};
 
     use super::*;
 
     const KIB: u64 = 1 << 10;
 
+    fn storage(dir: &Path) -> Storage {
+        Storage::new(dir.to_owned(), ClusterId([7; 16]))
+    }
+
     /// The directory of an ended attempt of somebody's, with a file of so many bytes.
-    fn attempt(attempts: &Path, job: u64, user: &str, project: &str, bytes: u64) -> Place {
-        let place = crate::files::place(attempts, JobId(job).task().attempt(1), Fence(job));
+    fn attempt(dir: &Path, job: u64, user: &str, project: &str, bytes: u64) -> Place {
+        let place = storage(dir).place(JobId(job).task().attempt(1), Fence(job));
         fs::create_dir_all(place.work()).unwrap();
         write(&place, bytes);
         let owner = Owner {
@@ -277,8 +265,9 @@ mod tests {
             groups: Vec::new(),
             project: project.into(),
             bytes: None,
+            shared: None,
         };
-        owner.note(&place).unwrap();
+        storage(dir).note(place.attempt, &owner).unwrap();
         place
     }
 
@@ -301,9 +290,9 @@ mod tests {
         let first = attempt(dir.path(), 1, "ada", "lab", 300 * KIB);
         attempt(dir.path(), 2, "bob", "lab", 500 * KIB);
         attempt(dir.path(), 3, "ada", "other", 100 * KIB);
-        let kept = Kept::new();
+        let kept = Kept::new(storage(dir.path()));
         assert_eq!(*kept.told().borrow(), None);
-        kept.read(dir.path(), |name| name == "3-0-1");
+        kept.read(|name| name == "3-0-1");
         let before = told(&kept);
         assert!((300..330).contains(&before["user ada"]), "{before:?}");
         assert!((500..530).contains(&before["user bob"]), "{before:?}");
@@ -312,8 +301,8 @@ mod tests {
 
         // A file larger than was noted is not seen by reading notes, but by measuring again.
         write(&first, 900 * KIB);
-        let again = Kept::new();
-        again.read(dir.path(), |name| name == "3-0-1");
+        let again = Kept::new(storage(dir.path()));
+        again.read(|name| name == "3-0-1");
         assert_eq!(told(&again), before);
         again.measure_again(&first);
         again.tell();
@@ -328,8 +317,8 @@ mod tests {
     #[test]
     fn much_is_told_at_once_and_little_later() {
         let dir = tempfile::tempdir().unwrap();
-        let kept = Kept::new();
-        kept.read(dir.path(), |_| false);
+        let kept = Kept::new(storage(dir.path()));
+        kept.read(|_| false);
         let small = attempt(dir.path(), 1, "ada", "lab", 4 * KIB);
         kept.measure(&small);
         assert!(told(&kept).is_empty());
@@ -342,8 +331,9 @@ mod tests {
     async fn a_directory_that_holds_its_bound_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let place = attempt(dir.path(), 1, "ada", "lab", 300 * KIB);
-        overflows(&place, Some(Bytes(256 * KIB))).await;
-        let enough = overflows(&place, Some(Bytes(900 * KIB)));
+        overflows(&storage(dir.path()), &place, Some(Bytes(256 * KIB))).await;
+        let storage = storage(dir.path());
+        let enough = overflows(&storage, &place, Some(Bytes(900 * KIB)));
         let waited = tokio::time::timeout(Duration::from_millis(100), enough);
         assert!(waited.await.is_err());
     }

@@ -1,12 +1,12 @@
 //! Whose an attempt's directory is, and with whose rights its files are opened.
 //!
 //! The journal forgets an attempt when the log has its end; the directory stays for weeks. So this
-//! is written down beside the directory, where only the agent can write, before the job begins.
+//! is written down on the node's own disk, where only the agent can write, before the job begins.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use beneath::{BeneathError, Ids};
 use model::account::{UnixIds, UserName};
@@ -14,10 +14,8 @@ use model::assignment::Assignment;
 use nix::unistd::{getegid, geteuid};
 use serde::{Deserialize, Serialize};
 
-use crate::runtime::Place;
-
 /// The ending of the file's name.
-pub const ENDING: &str = "owner";
+const ENDING: &str = "owner";
 
 /// Whose a directory is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -36,6 +34,9 @@ pub struct Owner {
     /// What the directory holds, once it was measured behind the attempt's end.
     #[serde(default)]
     pub bytes: Option<u64>,
+    /// The shared storage on which the directory lies; `None`: it lies beside this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<PathBuf>,
 }
 
 impl Owner {
@@ -52,6 +53,7 @@ impl Owner {
                 groups: Vec::new(),
                 project,
                 bytes: None,
+                shared: None,
             };
         }
         let UnixIds { uid, gid, groups } = assignment.runs_as(default_ids);
@@ -62,6 +64,7 @@ impl Owner {
             groups,
             project,
             bytes: None,
+            shared: None,
         }
     }
 
@@ -78,12 +81,12 @@ impl Owner {
         Ids::new(self.uid, self.gid, self.groups.clone())
     }
 
-    /// Writes it down for a place.
+    /// Writes it down.
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn note(&self, place: &Place) -> io::Result<()> {
-        let (path, new) = (path(place), place.dir.with_extension("new"));
+    pub fn note(&self, path: &Path) -> io::Result<()> {
+        let new = path.with_extension("new");
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -94,13 +97,12 @@ impl Owner {
         fs::rename(new, path)
     }
 
-    /// What was written down; `None` if the place has no directory, or one of an agent that did
-    /// not write it down yet.
+    /// What was written down; `None` if nothing was.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn read(place: &Place) -> io::Result<Option<Owner>> {
-        match fs::read(path(place)) {
+    pub fn read(path: &Path) -> io::Result<Option<Owner>> {
+        match fs::read(path) {
             Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -108,21 +110,20 @@ impl Owner {
     }
 }
 
-fn path(place: &Place) -> PathBuf {
-    place.dir.with_extension(ENDING)
+/// The file in which it is written down whose a directory on the node's own disk is.
+pub fn beside(dir: &Path) -> PathBuf {
+    dir.with_extension(ENDING)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use model::{Fence, JobId};
 
     #[test]
     fn what_was_written_down_is_read_again() {
         let dir = tempfile::tempdir().unwrap();
-        let attempt = JobId(12).task().attempt(3);
-        let place = crate::files::place(dir.path(), attempt, Fence(1));
+        let place = beside(&dir.path().join("12-0-3"));
         assert_eq!(Owner::read(&place).unwrap(), None);
         let owner = Owner {
             owner: "alice".into(),
@@ -131,6 +132,7 @@ mod tests {
             groups: vec![7],
             project: "lab".into(),
             bytes: Some(300),
+            shared: Some("/srv/godocker".into()),
         };
         owner.note(&place).unwrap();
         owner.note(&place).unwrap();
@@ -149,6 +151,7 @@ mod tests {
             groups: Vec::new(),
             project: String::new(),
             bytes: None,
+            shared: None,
         };
         assert!(owner.ids().is_err());
     }

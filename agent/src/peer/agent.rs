@@ -12,6 +12,7 @@ use super::choice;
 use crate::birth;
 use crate::config::{Config, RuntimeConfig};
 use crate::error::AgentError;
+use crate::files::storage::Storage;
 use crate::identity::{DataDir, NodeFile};
 use crate::journal::{Journal, JournalError};
 use crate::lease::Lease;
@@ -57,8 +58,10 @@ pub(super) async fn start(
         // It offers nothing, so it is never asked.
         None => choice::fake(config, dir)?,
     };
+    let shared = config.files.shared().filter(|_| runtime.needs_directory());
+    let storage = Storage::new(dir.attempts(), owner.cluster).with_shared(shared);
     let options = Options {
-        attempts: dir.attempts(),
+        storage,
         default_ids: (config.runtime.default_uid, config.runtime.default_gid),
         sample_every: Duration::from_millis(config.runtime.sample_ms.max(50)),
         secrets: asking.clone(),

@@ -116,6 +116,7 @@ async fn docker(
 fn process(config: &Config, dir: &DataDir, owner: Owner) -> Result<Arc<dyn Runtime>, AgentError> {
     let mut options = ProcessConfig::new(&dir.0, owner.cluster, owner.node);
     options.default_ids = (config.runtime.default_uid, config.runtime.default_gid);
+    options.shared = config.files.shared();
     options.host_network = config.runtime.docker_network == "host";
     match ProcessRuntime::new(options) {
         Ok(process) => Ok(Arc::new(process)),

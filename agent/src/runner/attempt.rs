@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, tim
 use super::Shared;
 use super::book::{Taken, remain};
 use super::capture::Capture;
-use super::ready::{blocking, lay, pin};
+use super::ready::{blocking, lay, make, pin};
 use crate::journal::{JournalError, Standing, StopWish};
 use crate::runtime::{Place, RuntimeError, Signal, Stage};
 use crate::step::{
@@ -77,7 +77,7 @@ impl Run {
             attempt: assignment.attempt,
             fence: assignment.fence,
         };
-        let place = files::place(&shared.options.attempts, held.attempt, held.fence);
+        let place = shared.options.storage.place(held.attempt, held.fence);
         let ports_told = assignment.spec.ports.is_empty();
         Run {
             shared,
@@ -179,7 +179,6 @@ impl Run {
     }
 
     async fn prepare(&mut self) -> Result<(), JournalError> {
-        let ids = self.shared.options.default_ids;
         let shared = self.shared.clone();
         let (place, assignment) = (self.place.clone(), self.assignment.clone());
         let result = tokio::select! {
@@ -190,7 +189,7 @@ impl Run {
                 if !shared.runtime.needs_directory() {
                     return shared.runtime.prepare(&assignment, &place).await;
                 }
-                files::make(&place, &assignment, ids)?;
+                make(shared.clone(), place.clone(), assignment.clone()).await?;
                 let pinned = pin(shared.clone(), place.clone(), assignment.clone()).await?;
                 let pinned = lay(shared.clone(), place.clone(), pinned).await?;
                 self.laid = true;
@@ -293,7 +292,11 @@ impl Run {
         let most = self.assignment.spec.output_max;
         let mut full = std::pin::pin!(files::full(&place, most));
         let most = self.assignment.spec.disk_max;
-        let mut overflow = std::pin::pin!(files::kept::overflows(&place, most));
+        let mut overflow = std::pin::pin!(files::kept::overflows(
+            &shared.options.storage,
+            &place,
+            most
+        ));
         let mut ports = std::pin::pin!(self.ports());
         let mut end = std::pin::pin!(shared.runtime.wait(&place));
         let mut kill = std::pin::pin!(self.enforce());

@@ -1,12 +1,29 @@
 //! What must lie where a runtime mounts it before an attempt can be prepared or started: its
-//! volumes and its secrets.
+//! directory, its volumes and its secrets.
 
 use std::sync::Arc;
 
 use model::assignment::{Assignment, Held};
 
-use super::Shared;
+use super::{Options, Shared};
 use crate::runtime::{Place, RuntimeError};
+
+/// Makes the attempt's directory.
+pub(super) async fn make(
+    shared: Arc<Shared>,
+    place: Place,
+    assignment: Arc<Assignment>,
+) -> Result<(), RuntimeError> {
+    blocking(move || {
+        let Options {
+            storage,
+            default_ids,
+            ..
+        } = &shared.options;
+        storage.make(&place, &assignment, *default_ids)
+    })
+    .await
+}
 
 /// Pins the volumes anew, each time: after a restart of the machine the pins are gone, and the
 /// container that was made with them is not.

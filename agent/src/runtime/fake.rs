@@ -34,7 +34,7 @@ use self::record::Record;
 use self::records::Records;
 use super::{Place, Runtime, RuntimeError, Seen, Signal};
 use crate::clock;
-use crate::files::owner::Owner;
+use crate::files::owner::{Owner, beside};
 
 /// Whom the files of jobs belong to that never ran.
 const NOBODY: u32 = 65_534;
@@ -155,8 +155,12 @@ impl FakeRuntime {
             uid: NOBODY,
             gid: NOBODY,
             groups: Vec::new(),
+            project: String::new(),
+            bytes: None,
+            shared: None,
         };
-        let made = std::fs::create_dir_all(&place.dir).and_then(|()| owner.note(place));
+        let made =
+            std::fs::create_dir_all(&place.dir).and_then(|()| owner.note(&beside(&place.dir)));
         made.map_err(|source| RuntimeError::Disk {
             path: place.dir.clone(),
             source,

@@ -48,6 +48,8 @@ pub struct ProcessConfig {
     pub state: PathBuf,
     /// The agent's own directory, which attempts do not see.
     pub hidden: PathBuf,
+    /// Where jobs of all nodes have their directories, which attempts do not see either.
+    pub shared: Option<PathBuf>,
     /// The parent of the attempts' control groups, below the root of every hierarchy.
     pub cgroup: String,
     /// The ids of attempts whose account has none.
@@ -67,6 +69,7 @@ impl ProcessConfig {
         ProcessConfig {
             state: data_dir.join("process"),
             hidden: data_dir.to_path_buf(),
+            shared: None,
             cgroup: format!("godocker/{cluster}-{node}"),
             default_ids: (65_534, 65_534),
             host_network: false,

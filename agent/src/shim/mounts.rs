@@ -47,10 +47,18 @@ pub(super) fn arrange(order: &Order) -> io::Result<()> {
         .map_err(|error| context("mounting /proc", &error))
 }
 
-/// Hides the agent's directory, and what on the way to it is closed to others, under an empty one
-/// through which the job's own can be reached.
+/// Hides the agent's directory, the shared storage, and what on the way to the job's own is closed
+/// to others, under an empty one through which that can be reached.
 fn cover(order: &Order) -> io::Result<()> {
-    let tops = [first_closed(&order.work), hidden(order)];
+    let closed = order.closed.as_deref();
+    let tops = [
+        first_closed(&order.work),
+        above(&order.work, &order.hidden),
+        closed.and_then(|closed| above(&order.work, closed)),
+    ];
+    if let Some(closed) = closed.filter(|closed| !order.work.starts_with(closed)) {
+        cover_with_nothing(closed)?;
+    }
     let Some(top) = tops
         .into_iter()
         .flatten()
@@ -58,16 +66,21 @@ fn cover(order: &Order) -> io::Result<()> {
     else {
         return Ok(());
     };
+    cover_with_nothing(&top)?;
     let what = || format!("covering {}", top.display());
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("tmpfs"), &top, Some("tmpfs"), flags, Some(COVER))
-        .map_err(|error| context(&what(), &error))?;
     std::fs::create_dir_all(&order.work).map_err(|error| context(&what(), &error))
 }
 
-fn hidden(order: &Order) -> Option<PathBuf> {
-    let below = order.work.starts_with(&order.hidden) && order.work != order.hidden;
-    (below && order.hidden.parent().is_some()).then(|| order.hidden.clone())
+fn cover_with_nothing(top: &Path) -> io::Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some("tmpfs"), top, Some("tmpfs"), flags, Some(COVER))
+        .map_err(|error| context(&format!("covering {}", top.display()), &error))
+}
+
+/// A directory, if it leads to the job's own.
+fn above(work: &Path, dir: &Path) -> Option<PathBuf> {
+    let below = work.starts_with(dir) && work != dir;
+    (below && dir.parent().is_some()).then(|| dir.to_path_buf())
 }
 
 /// The highest directory above `work` that others may not pass.

@@ -11,6 +11,7 @@ mod packing;
 mod writing;
 
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
@@ -49,7 +50,8 @@ pub(super) async fn serve(
         fence: Fence(0),
     });
     let (runner, changed) = (uplink.runner.clone(), place.clone());
-    let opened = blocking(move || open(&place, call)).await;
+    let knows = runner.clone();
+    let opened = blocking(move || open(&place, call, knows.owner(place.attempt))).await;
     let done = match opened {
         Ok(mut at) => match std::mem::replace(&mut at.wish, FilesWish::Read) {
             FilesWish::List { after, limit } => blocking(move || list(&at, after, limit)).await,
@@ -80,12 +82,12 @@ struct At {
 }
 
 /// Opens the directory of an attempt, if it is whose the head says.
-fn open(place: &Place, call: FilesCall) -> Result<At, Refusal> {
+fn open(place: &Place, call: FilesCall, owner: io::Result<Option<Owner>>) -> Result<At, Refusal> {
     let none = || Refusal {
         fault: FileFault::NoDirectory,
         words: format!("this node has no files of attempt {}", place.attempt),
     };
-    let owner = Owner::read(place).map_err(|error| Refusal {
+    let owner = owner.map_err(|error| Refusal {
         fault: FileFault::Failed,
         words: format!("whose the directory is cannot be read: {error}"),
     })?;

@@ -32,7 +32,13 @@ pub(in crate::runtime) async fn lay_out(
             source,
         };
         let work = place.work();
-        fs::create_dir_all(&work).map_err(|error| disk(&work, error))?;
+        // What leads to it is there; where it is not, the storage is away.
+        match fs::create_dir(&work) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(disk(&work, error));
+            }
+            Err(_) | Ok(()) => {}
+        }
         for output in [place.stdout(), place.stderr()] {
             absent(&output).map_err(|error| disk(&output, error))?;
         }

@@ -121,6 +121,13 @@ fn order(
     let work = place.work().canonicalize()?;
     let dir = place.dir.canonicalize()?;
     let name = format!("{}-{}", place.name(), place.fence);
+    let data_dir = config.hidden.canonicalize()?;
+    let shared = config.shared.as_ref();
+    let shared = shared.and_then(|root| root.canonicalize().ok());
+    let (hidden, closed) = match shared {
+        Some(root) if dir.starts_with(&root) => (root, Some(data_dir)),
+        other => (data_dir, other),
+    };
     let output = |path: std::path::PathBuf| dir.join(path.file_name().unwrap_or_default());
     Ok(Order {
         version: ORDER_VERSION,
@@ -138,7 +145,8 @@ fn order(
         ids: (ids.uid, ids.gid),
         groups: ids.groups.clone(),
         mounts: assignment.mounts.clone(),
-        hidden: config.hidden.canonicalize()?,
+        hidden,
+        closed,
         host_network: config.host_network && assignment.spec.network == Some(Network::Bridge),
     })
 }

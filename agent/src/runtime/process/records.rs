@@ -63,8 +63,12 @@ pub(crate) struct Order {
     pub(crate) groups: Vec<u32>,
     /// Directories bound over others.
     pub(crate) mounts: Vec<Mount>,
-    /// The agent's own directory: not visible inside, but for the job's directory.
+    /// The agent's own directory, or the shared storage, whichever the job's directory lies in: not
+    /// visible inside, but for that.
     pub(crate) hidden: PathBuf,
+    /// The other of the two: not visible at all.
+    #[serde(default)]
+    pub(crate) closed: Option<PathBuf>,
     /// The job shares the machine's network; else it has a loopback of its own.
     pub(crate) host_network: bool,
 }
@@ -310,6 +314,7 @@ mod tests {
             ids: (1, 1),
             mounts: Vec::new(),
             hidden: PathBuf::new(),
+            closed: None,
             host_network: false,
         }
     }
