@@ -4,10 +4,14 @@
 //! key that nobody knows is refused by name. Rules of the whole cluster are not here: they live
 //! in the log.
 
+pub mod influx;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use influx::InfluxConfig;
 
 /// Where the file lies unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/godocker/goagent.toml";
@@ -28,6 +32,8 @@ pub struct Config {
     pub head: HeadConfig,
     /// What it writes about itself.
     pub log: LogConfig,
+    /// Where it pushes the cluster's series while it leads; heads only.
+    pub influxdb: InfluxConfig,
 }
 
 /// The node and its network.
@@ -295,6 +301,9 @@ impl Config {
         if !self.node.data_dir.is_absolute() {
             let why = format!("`{}` is not absolute", self.node.data_dir.display());
             return invalid("node.data_dir", why);
+        }
+        if let Some((field, why)) = self.influxdb.mistake() {
+            return invalid(field, why);
         }
         if let Some(shared) = self.files.shared()
             && (!shared.is_absolute() || shared.parent().is_none())

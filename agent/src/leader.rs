@@ -1,4 +1,5 @@
-//! The duties of the head that leads: place, dispatch, settle, watch over nodes.
+//! The duties of the head that leads: place, dispatch, settle, watch over nodes; and, aside,
+//! telling an InfluxDB of it.
 //!
 //! Each duty is a loop that is told only that the state has moved on; it reads it again and
 //! decides again, with nothing carried over from the leader before. The loops run while this head
@@ -6,6 +7,7 @@
 
 mod dispatch;
 mod heads;
+mod influx;
 mod place;
 pub mod planning;
 mod secrets;
@@ -25,6 +27,7 @@ use net::tls::Seal;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
+use crate::config::influx::InfluxConfig;
 use crate::sessions::{Sessions, Standing};
 use planning::Planning;
 
@@ -38,6 +41,7 @@ pub struct Leader {
     raft: raft::Handle,
     sessions: Arc<Sessions>,
     seal: Option<Seal>,
+    influx: Arc<InfluxConfig>,
     reports: Mutex<mpsc::Receiver<(NodeId, Vec<Report>)>>,
     planning: Arc<Planning>,
     /// The term in which the duties run; 0 while they do not.
@@ -59,6 +63,7 @@ impl Leader {
         raft: raft::Handle,
         sessions: Arc<Sessions>,
         seal: Option<Seal>,
+        influx: InfluxConfig,
         reports: mpsc::Receiver<(NodeId, Vec<Report>)>,
     ) -> Arc<Leader> {
         let (reports, term) = (Mutex::new(reports), AtomicU64::new(0));
@@ -66,6 +71,7 @@ impl Leader {
             raft,
             sessions,
             seal,
+            influx: Arc::new(influx),
             reports,
             planning: Arc::default(),
             term,
@@ -124,6 +130,11 @@ impl Leader {
         duties.spawn(dispatch::run(duty.clone()));
         duties.spawn(watch::run(duty.clone()));
         duties.spawn(heads::run(duty.clone()));
+        // No duty: however it ends, the leader leads on.
+        let mut aside = JoinSet::new();
+        if self.influx.is_wanted() {
+            aside.spawn(influx::run(duty.clone(), self.influx.clone()));
+        }
         tokio::select! {
             () = settle::run(&duty, &mut reports) => {}
             () = self.leadership_ends(term) => {}

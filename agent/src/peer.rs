@@ -178,7 +178,8 @@ async fn start_head(
     };
     let raft = raft::Handle::start(settings, endpoint).await?;
     let (sessions, reports) = Sessions::new();
-    let leader = Leader::new(raft.clone(), sessions.clone(), ca.seal(), reports);
+    let influx = config.influxdb.clone();
+    let leader = Leader::new(raft.clone(), sessions.clone(), ca.seal(), influx, reports);
     let joins = Arc::new(Semaphore::new(JOINS_MAX));
     Ok(Head {
         raft,

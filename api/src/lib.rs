@@ -34,6 +34,7 @@ pub mod error;
 mod openapi;
 mod problem;
 
+pub use convert::node::health_word;
 pub use error::ApiError;
 pub use host::{Host, HostError};
 pub use router::{openapi_text, router};

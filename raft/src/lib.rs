@@ -28,3 +28,4 @@ pub use disk::{DiskPoint, Faults};
 pub use error::RaftError;
 pub use handle::{Figures, Handle, Member, RaftStatus, Role};
 pub use outside::Outside;
+pub use table_store::history::LedgerPlace;

@@ -90,5 +90,7 @@ pub(crate) const MEMBER_STEPS_MAX: usize = 64;
 
 /// Lines of the audit log in one page.
 pub(crate) const AUDIT_PAGE_MAX: usize = 1_000;
+/// Accounting lines of one page.
+pub(crate) const LEDGER_PAGE_MAX: usize = 10_000;
 /// Lines of the audit log that are looked at for one page.
 pub(crate) const AUDIT_SCAN_MAX: usize = 20_000;

@@ -55,7 +55,8 @@ const DOORS: [(&[&str], &[&str]); 15] = [
         ],
         &["ctl"],
     ),
-    (&["reqwest"], &["ctl", "tests"]),
+    // In `agent` to push to an InfluxDB.
+    (&["reqwest"], &["agent", "ctl", "tests"]),
     (&["rustls"], &["net", "api", "directory", "ctl", "tests"]),
     (&["anyhow"], &["agent", "ctl", "xtask", "tests"]),
 ];

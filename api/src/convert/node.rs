@@ -70,7 +70,7 @@ fn health(health: NodeHealth) -> seen::NodeHealth {
 }
 
 /// The word for what is believed of a node.
-pub(crate) fn health_word(health: NodeHealth) -> &'static str {
+pub fn health_word(health: NodeHealth) -> &'static str {
     match health {
         NodeHealth::Joined => "joined",
         NodeHealth::Up => "up",

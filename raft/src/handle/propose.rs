@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::job::EndedJob;
-use model::ledger::{UsageSearch, UsageSum};
+use model::ledger::{LedgerLine, UsageSearch, UsageSum};
 use model::log::{Applied, AuditPage, AuditSearch, EndedPage, EndedSearch, Later, Log, LogError};
 use model::{Command, Event, JobId, LogIndex, NodeId, Rejection, Reply, State};
 use openraft::errors::{ClientWriteError, RaftError as Refused};
@@ -22,6 +22,7 @@ use super::{Handle, Metrics, encoded};
 use crate::limits;
 use crate::network::message::{Proposed, ReadIndex, Request};
 use crate::network::peers::{AskError, Urgency};
+use crate::table_store::history::LedgerPlace;
 use crate::table_store::{View, ended, history};
 use crate::types::{Blob, Proposal};
 
@@ -97,6 +98,20 @@ impl Log for Handle {
 }
 
 impl Handle {
+    /// Accounting lines from a place on in the order in which they were written, at most `limit`,
+    /// and the place behind the last.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`].
+    pub async fn ledger(
+        &self,
+        place: LedgerPlace,
+        limit: usize,
+    ) -> Result<(Vec<LedgerLine>, LedgerPlace), LogError> {
+        self.ask_disk(move |view| history::ledger(view, &place, limit))
+            .await
+    }
+
     /// Proposes what the leader of this term has decided. It is not forwarded: the next leader has
     /// decided nothing of the kind.
     ///

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use model::ledger::{AuditLine, LedgerLine, UsageSearch, UsageSum};
 use model::log::{AuditPage, AuditSearch};
-use model::{Event, LogIndex};
+use model::{Event, LogIndex, Timestamp};
 
 use super::{View, keys};
 use crate::disk::io_error;
@@ -71,16 +71,49 @@ pub(crate) fn audit(view: &View, search: &AuditSearch) -> io::Result<AuditPage> 
     Ok(page)
 }
 
+/// A place among the accounting lines, which stand in the order in which they were written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LedgerPlace(Vec<u8>);
+
+impl From<Timestamp> for LedgerPlace {
+    /// Before all that were written at that time of the cluster or later.
+    fn from(at: Timestamp) -> LedgerPlace {
+        LedgerPlace(keys::ledger_from(at).to_vec())
+    }
+}
+
+/// Accounting lines from a place on, at most `limit`, and the place behind the last.
+pub(crate) fn ledger(
+    view: &View,
+    place: &LedgerPlace,
+    limit: usize,
+) -> io::Result<(Vec<LedgerLine>, LedgerPlace)> {
+    let limit = limit.clamp(1, limits::LEDGER_PAGE_MAX);
+    let (mut lines, mut next) = (Vec::new(), place.clone());
+    let until = keys::ledger_from(Timestamp(u64::MAX));
+    view.db.scan(&place.0, &until, |key, value| {
+        lines.push(accounting_line(value)?);
+        next = LedgerPlace([key, &[0]].concat());
+        Ok(if lines.len() >= limit {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    })?;
+    Ok((lines, next))
+}
+
+fn accounting_line(value: &[u8]) -> io::Result<LedgerLine> {
+    let line = model::format::decode(value);
+    line.map_err(|why| io_error(format!("an accounting line cannot be read: {why}")))
+}
+
 /// Sums over accounting lines.
 pub(crate) fn usage(view: &View, search: &UsageSearch) -> io::Result<BTreeMap<String, UsageSum>> {
     let mut sums = BTreeMap::new();
-    let read = |value: &[u8]| -> io::Result<LedgerLine> {
-        let line = model::format::decode(value);
-        line.map_err(|why| io_error(format!("an accounting line cannot be read: {why}")))
-    };
     let old = keys::OLD_LEDGER;
     view.db.scan(&old, &keys::behind(&old), |_, value| {
-        let line = read(value)?;
+        let line = accounting_line(value)?;
         if (search.from..search.until).contains(&line.end.ended_at) {
             search.add(&mut sums, &line);
         }
@@ -91,7 +124,7 @@ pub(crate) fn usage(view: &View, search: &UsageSearch) -> io::Result<BTreeMap<St
         keys::ledger_from(search.until),
     );
     view.db.scan(&from, &until, |_, value| {
-        search.add(&mut sums, &read(value)?);
+        search.add(&mut sums, &accounting_line(value)?);
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(sums)

@@ -11,6 +11,7 @@ use model::{Bytes, Fence, JobId, LogIndex, MilliCpus, NodeId, Resources, Timesta
 
 use super::stores::{close, open_tables};
 use crate::database::WriteBatch;
+use crate::table_store::history::LedgerPlace;
 use crate::table_store::{TableStore, history, keys};
 
 /// How many lines [`a_report_sums_every_line_of_its_time`] makes, if `GODOCKER_LEDGER_LINES` does
@@ -79,6 +80,30 @@ fn tables(dir: &std::path::Path, lines: u64) -> TableStore {
     }
     db.flush().unwrap();
     tables
+}
+
+#[tokio::test]
+async fn accounting_lines_are_read_on_from_where_the_last_page_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let tables = tables(dir.path(), 25);
+    let view = tables.view();
+    let from = line(3).end.ended_at;
+    let (mut place, mut pages) = (LedgerPlace::from(from), Vec::new());
+    loop {
+        let (lines, next) = history::ledger(&view, &place, 10).unwrap();
+        let numbers: Vec<u64> = lines.iter().map(|line| line.attempt.task.job.0).collect();
+        if numbers.is_empty() {
+            assert_eq!(next, place, "nothing new");
+            break;
+        }
+        place = next;
+        pages.push(numbers);
+    }
+    let jobs: Vec<u64> = (3..25)
+        .map(|number| line(number).attempt.task.job.0)
+        .collect();
+    let expected: Vec<Vec<u64>> = jobs.chunks(10).map(<[u64]>::to_vec).collect();
+    assert_eq!(pages, expected);
 }
 
 #[tokio::test]
