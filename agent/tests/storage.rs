@@ -337,6 +337,9 @@ fn a_directory_stays_where_it_was_made() {
         assert_eq!(make(&storage, 1).unwrap(), here);
         assert_eq!(make(&storage, 2).unwrap(), there);
     }
+    // Of an agent that wrote nothing down.
+    fs::remove_file(here.with_extension("owner")).unwrap();
+    assert_eq!(desk.shared().place(attempt(1), Fence(1)).dir, here);
     assert_eq!(
         desk.local().place(attempt(3), Fence(1)).dir.parent(),
         here.parent()

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::statvfs::statvfs;
 
 use super::Finding;
-use crate::config::Config;
+use crate::config::{Config, RuntimeChoice};
 use crate::files::storage::Storage;
 use crate::identity::DataDir;
 
@@ -32,7 +32,8 @@ pub(super) fn look(data_dir: &Path) -> Vec<Finding> {
 /// Whether jobs could have their directories on the shared storage that is configured.
 pub(super) async fn shared(config: &Config) -> Option<Finding> {
     let about = "shared storage";
-    let root = config.files.shared()?;
+    let runs_jobs = config.runtime.kind != RuntimeChoice::None;
+    let root = config.files.shared().filter(|_| runs_jobs)?;
     let seen = root.display().to_string();
     let dir = DataDir(config.node.data_dir.clone());
     let Ok(cluster) = dir.cluster() else {

@@ -220,6 +220,8 @@ impl Storage {
     fn shared_of(&self, attempt: AttemptId) -> Option<Shared> {
         match self.owner(attempt) {
             Ok(Some(owner)) => owner.shared.map(|root| self.at(root)),
+            // Made by an agent that wrote nothing down.
+            Ok(None) if self.own(attempt).exists() => None,
             Ok(None) | Err(_) => self.shared.clone(),
         }
     }
