@@ -66,6 +66,8 @@ announce "build"
 # Programs and tests in one go: in two, cargo would build shared crates twice, with other features.
 cargo build --locked --workspace --bins --tests
 export GODOCKER_BIN_DIR=$CARGO_TARGET_DIR/debug
+# Syncs of the tests would otherwise wait behind gigabytes that the compiler has just written.
+sync --file-system "$CARGO_TARGET_DIR"
 
 announce "container engine"
 # While this lock is shared, no other run ends the engine.
