@@ -10,8 +10,8 @@ SHELL := /bin/bash
 
 # Passed on, for example: make test ARGS='-E "package(raft)"', or make demo ARGS=--keep
 ARGS ?=
-# What `make bench` measures: dist, as it is installed; release or dev compile faster and run slower.
-PROFILE ?= dist
+# What `make bench` measures: release, or dev, which compiles faster and runs slower.
+PROFILE ?= release
 
 ENV := source packaging/env.sh
 
@@ -46,11 +46,11 @@ soak: ## long weather: hundreds of kills, cuts, power cuts, an upgrade; ARGS nam
 
 bench: ## measure speed, failover and memory; writes target/bench/report.json
 	@packaging/setup.sh
-	@$(ENV); cargo build --locked --profile $(PROFILE) --package agent --package ctl --bins; \
+	@$(ENV); cargo build --locked --profile $(PROFILE) --workspace --bins; \
 	engine=$$(packaging/docker.sh start); eval "$$engine"; \
 	export DOCKER_HOST GODOCKER_TEST_DOCKER=$$DOCKER_HOST; packaging/images.sh godocker/busybox:1; \
 	export GODOCKER_BIN_DIR=$$CARGO_TARGET_DIR/$(PROFILE:dev=debug) TMPDIR=$$GODOCKER_CACHE; \
-	cargo bench --locked --profile $(PROFILE:dist=release) --package tests --bench road
+	cargo bench --locked --profile $(PROFILE) --package tests --bench road
 
 dist: ## lay out in dist/ what a package installs (optimised, takes long)
 	@packaging/setup.sh build
