@@ -2,18 +2,17 @@
 //! project, and when a running one holds as much as it may.
 //!
 //! An ended attempt is measured once, and again when somebody has changed its files through a head.
-//! What was measured is noted beside the directory, so that a new start of the agent reads notes
-//! and walks through nothing.
+//! What was measured is noted where it is noted whose the attempt is, so that a new start of the
+//! agent reads notes and walks through nothing.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use beneath::{BeneathError, Tree};
 use model::quota::Holder;
 use model::stored::Stored;
-use model::{Bytes, Fence};
+use model::{AttemptId, Bytes, Fence};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -39,7 +38,7 @@ pub struct Kept {
 
 #[derive(Default)]
 struct Books {
-    attempts: BTreeMap<String, Ended>,
+    attempts: BTreeMap<AttemptId, Ended>,
     totals: BTreeMap<Holder, u64>,
     /// What has come and gone since heads were told.
     moved: u64,
@@ -47,7 +46,6 @@ struct Books {
 
 /// The directory of an ended attempt.
 struct Ended {
-    dir: PathBuf,
     holders: Vec<Holder>,
     bytes: u64,
 }
@@ -76,7 +74,7 @@ impl Kept {
                 continue;
             }
             match self.storage.owner(attempt) {
-                Ok(Some(owner)) if owner.bytes.is_some() => self.put(&place, &owner),
+                Ok(Some(owner)) if owner.bytes.is_some() => self.put(attempt, &owner),
                 Ok(Some(owner)) => self.measure_as(&place, owner),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%attempt, %error, "an unreadable note"),
@@ -99,7 +97,7 @@ impl Kept {
 
     /// Measures it again, if it is that of an attempt which has ended. Blocks.
     pub fn measure_again(&self, place: &Place) {
-        let known = self.books().attempts.contains_key(&place.name());
+        let known = self.books().attempts.contains_key(&place.attempt);
         if known {
             self.measure(place);
         }
@@ -119,34 +117,34 @@ impl Kept {
         if let Err(error) = self.storage.note(place.attempt, &owner) {
             tracing::warn!(attempt = %place.attempt, %error, "cannot note what it holds");
         }
-        self.put(place, &owner);
+        self.put(place.attempt, &owner);
     }
 
-    fn put(&self, place: &Place, owner: &Owner) {
+    fn put(&self, attempt: AttemptId, owner: &Owner) {
         let user = std::iter::once(Holder::User(owner.owner.as_str().into()));
         let project = (!owner.project.is_empty()).then(|| Holder::Project(owner.project.clone()));
         let ended = Ended {
-            dir: place.dir.clone(),
             holders: user.chain(project).collect(),
             bytes: owner.bytes.unwrap_or(0),
         };
         let mut books = self.books();
         books.add(&ended);
-        if let Some(before) = books.attempts.insert(place.name(), ended) {
+        if let Some(before) = books.attempts.insert(attempt, ended) {
             books.take(&before);
         }
     }
 
-    /// Forgets those whose directories are gone. Blocks.
+    /// Forgets those of which nothing is noted any more: they were swept. What lies on storage that
+    /// is away is still kept. Blocks.
     pub fn forget_gone(&self) {
+        // First: what ends meanwhile is noted already.
+        let known: Vec<AttemptId> = self.books().attempts.keys().copied().collect();
+        let noted: BTreeSet<AttemptId> = self.storage.noted().collect();
         let mut books = self.books();
-        let (gone, here) = std::mem::take(&mut books.attempts)
-            .into_iter()
-            .partition(|(_, ended)| !ended.dir.exists());
-        books.attempts = here;
-        let gone: BTreeMap<String, Ended> = gone;
-        for ended in gone.values() {
-            books.take(ended);
+        for attempt in known.iter().filter(|attempt| !noted.contains(attempt)) {
+            if let Some(gone) = books.attempts.remove(attempt) {
+                books.take(&gone);
+            }
         }
     }
 
@@ -308,7 +306,10 @@ mod tests {
         again.tell();
         assert!((900..930).contains(&told(&again)["user ada"]));
 
+        again.forget_gone();
+        assert!(again.books().attempts.contains_key(&first.attempt));
         fs::remove_dir_all(&first.dir).unwrap();
+        fs::remove_file(first.dir.with_extension("owner")).unwrap();
         again.forget_gone();
         again.tell();
         assert!(!told(&again).contains_key("user ada"));
