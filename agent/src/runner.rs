@@ -105,9 +105,8 @@ impl Runner {
         }
         let reading = shared.clone();
         tokio::task::spawn_blocking(move || {
-            let names: Vec<String> = places.iter().map(Place::name).collect();
-            let held = |name: &str| names.iter().any(|known| known == name);
-            reading.kept.read(held);
+            let held = places.into_iter().map(|place| place.attempt);
+            reading.kept.read(&held.collect());
         });
         Runner { shared }
     }

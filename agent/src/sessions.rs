@@ -69,7 +69,7 @@ pub struct Session {
     heard: AtomicU64,
     known: Mutex<Known>,
     trouble: Mutex<Option<String>>,
-    stored: Mutex<Option<Stored>>,
+    stored: Mutex<Option<Arc<Stored>>>,
 }
 
 impl Sessions {
@@ -207,7 +207,7 @@ impl Sessions {
                     self.tell();
                 }
                 ToHead::Stored(stored) => {
-                    *session.stored_now() = Some(stored.bounded());
+                    *session.stored_now() = Some(Arc::new(stored.bounded()));
                     self.tell();
                 }
                 ToHead::Reports(reports) => {
@@ -234,11 +234,11 @@ impl Session {
     }
 
     /// What the node keeps of ended attempts, as its agent said last.
-    pub fn stored(&self) -> Option<Stored> {
+    pub fn stored(&self) -> Option<Arc<Stored>> {
         self.stored_now().clone()
     }
 
-    fn stored_now(&self) -> MutexGuard<'_, Option<Stored>> {
+    fn stored_now(&self) -> MutexGuard<'_, Option<Arc<Stored>>> {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -2,6 +2,8 @@
 //! is mistaken, or taken over by somebody who knows numbers of jobs, gets nothing.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,8 +18,7 @@ use agent::uplink::{Parts, Uplink};
 use model::assignment::{Assignment, Held};
 use model::job::Usage;
 use model::node::{NodeFacts, NodeRole, RuntimeKind};
-use model::spec::{JobSpec, Program};
-use model::{Bytes, ClusterId, Fence, JobId, MilliCpus, NodeId, Resources};
+use model::{ClusterId, Fence, JobId, NodeId};
 use net::message::{
     FileFault, FilesAnswer, FilesCall, FilesWish, HeadAddr, Opening, OutputAnswer, OutputCall,
     OutputStart, OutputStream, UsageAnswer,
@@ -25,6 +26,7 @@ use net::message::{
 use net::tls::{Ca, NodeKey};
 use net::{Connection, Endpoint, Identity};
 use serde::de::DeserializeOwned;
+use support::order;
 use tokio::sync::mpsc;
 
 /// Longer than anything here may take.
@@ -158,27 +160,7 @@ fn node(dir: &Path, identity: &Identity, head: String) -> (Arc<Runner>, Arc<Upli
 }
 
 fn of_alice(job: u64, script: &str) -> Assignment {
-    let spec = JobSpec {
-        program: Program::Script {
-            text: script.into(),
-            args: Vec::new(),
-        },
-        name: "job".into(),
-        resources: Resources {
-            cpu: MilliCpus(1_000),
-            memory: Bytes::mebi(64),
-        },
-        ..JobSpec::default()
-    };
-    Assignment {
-        attempt: JobId(job).task().attempt(1),
-        fence: Fence(job),
-        owner: "alice".into(),
-        ids: None,
-        spec: Arc::new(spec),
-        mounts: Vec::new(),
-        exclusive: false,
-    }
+    order(JobId(job).task().attempt(1), Fence(job), script)
 }
 
 fn call(of: &Assignment, follow: bool) -> OutputCall {

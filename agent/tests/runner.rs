@@ -1,6 +1,8 @@
 //! The runner with a runtime that fails it: what it must not do meanwhile.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +19,8 @@ use model::job::{Exit, Started, Usage};
 use model::log::Later;
 use model::node::RuntimeKind;
 use model::port::Published;
-use model::spec::{JobSpec, Program};
-use model::{Bytes, ClusterId, Fence, JobId, MilliCpus, Millis, Resources};
+use model::{ClusterId, Fence, JobId, Millis};
+use support::order;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
@@ -123,26 +125,10 @@ fn start(dir: &Path, deaf: bool) -> (Runner, Arc<Deaf>) {
 }
 
 fn assignment(number: u32, script: &str) -> Assignment {
-    let spec = JobSpec {
-        program: Program::Script {
-            text: script.into(),
-            args: Vec::new(),
-        },
-        name: "job".into(),
-        resources: Resources {
-            cpu: MilliCpus(1_000),
-            memory: Bytes::mebi(64),
-        },
-        ..JobSpec::default()
-    };
+    let fence = Fence(10 * u64::from(number));
     Assignment {
-        attempt: JobId(7).task().attempt(number),
-        fence: Fence(10 * u64::from(number)),
-        owner: "alice".into(),
-        ids: None,
-        spec: Arc::new(spec),
-        mounts: Vec::new(),
         exclusive: true,
+        ..order(JobId(7).task().attempt(number), fence, script)
     }
 }
 

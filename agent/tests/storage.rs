@@ -2,6 +2,8 @@
 //! happens while it is away.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -20,8 +22,8 @@ use model::assignment::{Assignment, Ending, Held, News};
 use model::job::{Exit, Outcome, Started, Usage};
 use model::log::Later;
 use model::node::RuntimeKind;
-use model::spec::{JobSpec, Program};
-use model::{AttemptId, Bytes, ClusterId, Fence, JobId, MilliCpus, Resources};
+use model::{AttemptId, ClusterId, Fence, JobId};
+use support::order;
 use tokio::sync::mpsc;
 
 /// Longer than anything here may take.
@@ -148,27 +150,7 @@ fn attempt(job: u64) -> AttemptId {
 }
 
 fn assignment(job: u64, script: &str) -> Assignment {
-    let spec = JobSpec {
-        program: Program::Script {
-            text: script.into(),
-            args: Vec::new(),
-        },
-        name: "job".into(),
-        resources: Resources {
-            cpu: MilliCpus(1_000),
-            memory: Bytes::mebi(64),
-        },
-        ..JobSpec::default()
-    };
-    Assignment {
-        attempt: attempt(job),
-        fence: Fence(job),
-        owner: "alice".into(),
-        ids: None,
-        spec: Arc::new(spec),
-        mounts: Vec::new(),
-        exclusive: false,
-    }
+    order(attempt(job), Fence(job), script)
 }
 
 /// Makes the directory of a job's first attempt.

@@ -67,12 +67,9 @@ impl Kept {
 
     /// Reads what was noted of every attempt that is not held. One that was never measured is.
     /// Blocks.
-    pub fn read(&self, held: impl Fn(&str) -> bool) {
-        for attempt in self.storage.noted() {
+    pub fn read(&self, held: &BTreeSet<AttemptId>) {
+        for attempt in self.storage.noted().filter(|one| !held.contains(one)) {
             let place = self.storage.place(attempt, Fence(0));
-            if held(&place.name()) {
-                continue;
-            }
             match self.storage.owner(attempt) {
                 Ok(Some(owner)) if owner.bytes.is_some() => self.put(attempt, &owner),
                 Ok(Some(owner)) => self.measure_as(&place, owner),
@@ -287,10 +284,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = attempt(dir.path(), 1, "ada", "lab", 300 * KIB);
         attempt(dir.path(), 2, "bob", "lab", 500 * KIB);
-        attempt(dir.path(), 3, "ada", "other", 100 * KIB);
+        let third = [attempt(dir.path(), 3, "ada", "other", 100 * KIB).attempt].into();
         let kept = Kept::new(storage(dir.path()));
         assert_eq!(*kept.told().borrow(), None);
-        kept.read(|name| name == "3-0-1");
+        kept.read(&third);
         let before = told(&kept);
         assert!((300..330).contains(&before["user ada"]), "{before:?}");
         assert!((500..530).contains(&before["user bob"]), "{before:?}");
@@ -300,7 +297,7 @@ mod tests {
         // A file larger than was noted is not seen by reading notes, but by measuring again.
         write(&first, 900 * KIB);
         let again = Kept::new(storage(dir.path()));
-        again.read(|name| name == "3-0-1");
+        again.read(&third);
         assert_eq!(told(&again), before);
         again.measure_again(&first);
         again.tell();
@@ -319,7 +316,7 @@ mod tests {
     fn much_is_told_at_once_and_little_later() {
         let dir = tempfile::tempdir().unwrap();
         let kept = Kept::new(storage(dir.path()));
-        kept.read(|_| false);
+        kept.read(&BTreeSet::new());
         let small = attempt(dir.path(), 1, "ada", "lab", 4 * KIB);
         kept.measure(&small);
         assert!(told(&kept).is_empty());

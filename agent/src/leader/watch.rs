@@ -1,7 +1,7 @@
 //! Watching over nodes: who speaks is registered, who says that it starts nothing is noted as
 //! unwell, who is silent is marked, what has expired goes.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::command::{MarkNodes, NoteStored, NoteTrouble, RegisterNode};
@@ -110,10 +110,12 @@ async fn register(duty: &Duty, state: &State) {
 }
 
 /// What the log has to be told of what a node keeps, if its agent has said so.
-fn kept(state: &State, node: NodeId, stored: Option<Stored>) -> Option<Command> {
-    let known = state.stored_on(node).map(|stored| &stored.holders);
-    let said = stored.filter(|said| known.unwrap_or(&BTreeMap::new()) != &said.holders)?;
-    let stored = said;
+fn kept(state: &State, node: NodeId, stored: Option<Arc<Stored>>) -> Option<Command> {
+    let known = |said: &Stored| match state.stored_on(node) {
+        Some(noted) => noted == said,
+        None => said.holders.is_empty(),
+    };
+    let stored = (*stored.filter(|said| !known(said))?).clone();
     Some(Command::NoteStored(NoteStored { node, stored }))
 }
 

@@ -13,14 +13,6 @@ use crate::convert::request::cpu;
 use crate::host::{Figures, RaftRole, RaftStatus};
 use crate::limits::QUEUES_MEASURED;
 
-/// The states of live jobs.
-const STATES: [LiveState; 5] = [
-    LiveState::Pending,
-    LiveState::Starting,
-    LiveState::Running,
-    LiveState::Stopping,
-    LiveState::Unknown,
-];
 /// The name of all queues for which there is no label.
 const OTHER_QUEUES: &str = "(others)";
 
@@ -40,7 +32,7 @@ pub(crate) fn gather(app: &App) -> Vec<Family> {
 }
 
 fn jobs(state: &State, figures: &Figures) -> [Family; 4] {
-    let mut states: BTreeMap<LiveState, u64> = STATES.map(|state| (state, 0)).into();
+    let mut states: BTreeMap<LiveState, u64> = LiveState::ALL.map(|state| (state, 0)).into();
     // With a node, by queue.
     let mut placed: BTreeMap<&str, u64> = BTreeMap::new();
     for job in state.nodes().flat_map(|node| state.jobs_on(node.id)) {

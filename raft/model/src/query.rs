@@ -27,6 +27,15 @@ pub enum LiveState {
 }
 
 impl LiveState {
+    /// All of them.
+    pub const ALL: [LiveState; 5] = [
+        LiveState::Pending,
+        LiveState::Starting,
+        LiveState::Running,
+        LiveState::Stopping,
+        LiveState::Unknown,
+    ];
+
     /// The word that users see.
     pub fn word(self) -> &'static str {
         match self {

@@ -79,14 +79,7 @@ pub(super) fn moment(state: &State, before: &Planned, now: &Planned, at: Timesta
 
 /// Jobs that have not ended, by state.
 fn jobs(state: &State) -> BTreeMap<LiveState, u64> {
-    let all = [
-        LiveState::Pending,
-        LiveState::Starting,
-        LiveState::Running,
-        LiveState::Stopping,
-        LiveState::Unknown,
-    ];
-    let mut states: BTreeMap<LiveState, u64> = all.map(|state| (state, 0)).into();
+    let mut states: BTreeMap<LiveState, u64> = LiveState::ALL.map(|state| (state, 0)).into();
     for job in state.nodes().flat_map(|node| state.jobs_on(node.id)) {
         *states.entry(state.live_state(job)).or_default() += 1;
     }
@@ -105,23 +98,18 @@ fn nodes(state: &State) -> BTreeMap<&'static str, u64> {
 
 /// What the nodes have, what jobs hold of it, and what is free where jobs are taken now.
 fn room(state: &State, line: Line) -> Line {
-    let [mut all, mut held] = [Resources::default(); 2];
-    let (mut free_cpu, mut free_memory) = (0, 0);
+    let [mut all, mut held, mut free] = [Resources::default(); 3];
     for node in state.nodes() {
-        let (has, used) = (node.capacity(), state.held(node.id));
-        all = all.plus(&has);
-        held = held.plus(&used);
-        if node.accepts() {
-            free_cpu += has.cpu.0.saturating_sub(used.cpu.0);
-            free_memory += has.memory.0.saturating_sub(used.memory.0);
-        }
+        all = all.plus(&node.capacity());
+        held = held.plus(&state.held(node.id));
+        free = free.plus(&state.free(node));
     }
     line.number("cpu_cores", cores(all.cpu))
         .number("cpu_held_cores", cores(held.cpu))
-        .number("cpu_free_cores", cores(MilliCpus(free_cpu)))
+        .number("cpu_free_cores", cores(free.cpu))
         .count("memory_bytes", all.memory.0)
         .count("memory_held_bytes", held.memory.0)
-        .count("memory_free_bytes", free_memory)
+        .count("memory_free_bytes", free.memory.0)
 }
 
 fn cores(cpu: MilliCpus) -> f64 {

@@ -31,12 +31,6 @@ impl Run {
         if self.shared.runtime.needs_directory() {
             let ids = self.shared.options.default_ids;
             files::info::leave(&self.place, &self.assignment, &ending, ids).await;
-            let (shared, place) = (self.shared.clone(), self.place.clone());
-            let measured = blocking(move || {
-                shared.kept.measure(&place);
-                Ok(())
-            });
-            let _ = measured.await;
         }
         self.standing.progress = Progress::Ended(ending.clone());
         self.save().await?;
@@ -86,6 +80,22 @@ impl Run {
         self.capture.is_complete()
     }
 
+    /// Measures what it left, now that nothing of it writes any more. Its end is told already: a
+    /// large directory takes its time.
+    async fn measure(&self) {
+        if !self.shared.runtime.needs_directory() {
+            return;
+        }
+        let (shared, place) = (self.shared.clone(), self.place.clone());
+        let measured = blocking(move || {
+            shared.kept.measure(&place);
+            Ok(())
+        });
+        if let Err(error) = measured.await {
+            tracing::error!(attempt = %self.held.attempt, %error, "measuring failed");
+        }
+    }
+
     pub(super) async fn clean_up(mut self) -> Result<(), JournalError> {
         while let Err(error) = self.shared.runtime.remove(&self.place).await {
             self.pause("remove", &error).await;
@@ -100,6 +110,7 @@ impl Run {
             tracing::warn!(attempt = %self.held.attempt, %error, "cannot take pins away");
         }
         self.shared.book().gone(self.held.attempt);
+        self.measure().await;
         // The sender lives in the entry that is dropped below, so this ends only by the order.
         let _ = self.forgets.wait_for(|forget| *forget).await;
         self.shared.journal.forget(self.held.attempt).await?;

@@ -122,13 +122,7 @@ impl From<JobSpec> for spec::JobSpec {
             volumes: volumes.collect(),
             project: DEFAULT.into(),
             queue: DEFAULT.into(),
-            entrypoint: None,
-            network: None,
-            root: false,
-            output_max: None,
-            secrets: Vec::new(),
-            ports: Vec::new(),
-            disk_max: None,
+            ..spec::JobSpec::default()
         }
     }
 }

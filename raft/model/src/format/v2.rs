@@ -79,9 +79,7 @@ impl From<JobSpec> for spec::JobSpec {
             network: old.network,
             root: old.root,
             output_max: old.output_max,
-            secrets: Vec::new(),
-            ports: Vec::new(),
-            disk_max: None,
+            ..spec::JobSpec::default()
         }
     }
 }

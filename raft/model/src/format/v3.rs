@@ -160,8 +160,7 @@ impl From<JobSpec> for spec::JobSpec {
             root: old.root,
             output_max: old.output_max,
             secrets: old.secrets,
-            ports: Vec::new(),
-            disk_max: None,
+            ..spec::JobSpec::default()
         }
     }
 }
@@ -258,7 +257,7 @@ impl From<Quota> for quota::Quota {
             pending: old.pending,
             cpu_time: old.cpu_time,
             memory_time: old.memory_time,
-            disk: None,
+            ..quota::Quota::default()
         }
     }
 }
@@ -358,8 +357,7 @@ impl From<Rules> for policy::Rules {
             root_volumes: old.root_volumes,
             images: old.images,
             output_max: old.output_max,
-            disk_max: None,
-            publish: Grant::default(),
+            ..policy::Rules::default()
         }
     }
 }
