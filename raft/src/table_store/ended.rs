@@ -25,12 +25,16 @@ const SEEK_STEPS: usize = 8;
 /// What reading a job's record costs, in steps.
 const RECORD_STEPS: usize = 8;
 
-/// Keeps an ended job, in every list that it belongs to.
-pub(crate) fn put(batch: &mut WriteBatch, job: &EndedJob) {
-    batch.put(keys::ended(job.id), model::format::encode(job));
-    batch.put(keys::by_time(job.ended_at, job.id), []);
-    batch.put(keys::by_owner(&job.owner, job.ended_at, job.id), []);
-    indexing::put(batch, job);
+/// Keeps ended jobs, in every list that they belong to.
+pub(crate) fn put(batch: &mut WriteBatch, jobs: &[EndedJob]) {
+    for job in jobs {
+        batch.put(keys::ended(job.id), model::format::encode(job));
+    }
+    let by_time = |job: &EndedJob| keys::by_time(job.ended_at, job.id);
+    indexing::put_list(batch, jobs.iter().map(by_time));
+    let by_owner = |job: &EndedJob| keys::by_owner(&job.owner, job.ended_at, job.id);
+    indexing::put_list(batch, jobs.iter().map(by_owner));
+    indexing::put(batch, jobs);
 }
 
 /// An ended job.

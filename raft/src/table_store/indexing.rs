@@ -57,17 +57,29 @@ impl Indexed {
     }
 }
 
-/// Adds an ended job to the index.
-pub(crate) fn put(batch: &mut WriteBatch, job: &EndedJob) {
-    let mut put = |of, value: &str| {
-        batch.put(keys::by_facet(of, value, job.ended_at, job.id), []);
-    };
-    put(Facet::Project, &job.spec.project);
-    put(Facet::Queue, &job.spec.queue);
-    put(Facet::Image, &job.spec.image);
-    put(Facet::State, job.outcome.word());
-    for tag in &job.spec.tags {
-        put(Facet::Tag, tag);
+/// Adds ended jobs to the index.
+pub(crate) fn put(batch: &mut WriteBatch, jobs: &[EndedJob]) {
+    let key = |of, value: &str, job: &EndedJob| keys::by_facet(of, value, job.ended_at, job.id);
+    let project = |job: &EndedJob| key(Facet::Project, &job.spec.project, job);
+    put_list(batch, jobs.iter().map(project));
+    let queue = |job: &EndedJob| key(Facet::Queue, &job.spec.queue, job);
+    put_list(batch, jobs.iter().map(queue));
+    let image = |job: &EndedJob| key(Facet::Image, &job.spec.image, job);
+    put_list(batch, jobs.iter().map(image));
+    let state = |job: &EndedJob| key(Facet::State, job.outcome.word(), job);
+    put_list(batch, jobs.iter().map(state));
+    let tagged = jobs
+        .iter()
+        .flat_map(|job| job.spec.tags.iter().map(move |tag| (tag, job)));
+    put_list(batch, tagged.map(|(tag, job)| key(Facet::Tag, tag, job)));
+}
+
+/// Puts keys in their own order: RocksDB then finds the place of each beside the one before.
+pub(crate) fn put_list(batch: &mut WriteBatch, keys: impl Iterator<Item = Vec<u8>>) {
+    let mut keys: Vec<Vec<u8>> = keys.collect();
+    keys.sort_unstable();
+    for key in keys {
+        batch.put(key, []);
     }
 }
 
@@ -84,7 +96,13 @@ pub(crate) fn complete(db: &Database, loaded: &Loaded) -> io::Result<()> {
     let path = db.path().display();
     let since = known.now.0;
     tracing::info!(%path, since, "adding ended jobs of an older release to the index");
-    let (mut batch, mut waiting, mut added) = (WriteBatch::default(), 0, 0);
+    let (mut waiting, mut added) = (Vec::new(), 0);
+    let write = |jobs: &mut Vec<EndedJob>| {
+        let mut batch = WriteBatch::default();
+        put(&mut batch, jobs);
+        jobs.clear();
+        db.write(batch, false)
+    };
     let by_time = keys::BY_TIME;
     db.scan(&by_time, &keys::behind(&by_time), |key, _| {
         let place = Place::parse(key).ok_or_else(|| super::ended::malformed(key))?;
@@ -93,17 +111,18 @@ pub(crate) fn complete(db: &Database, loaded: &Loaded) -> io::Result<()> {
             return Ok(ControlFlow::Break(()));
         }
         let bytes = db.get(&keys::ended(id))?;
-        put(&mut batch, &super::ended::parse(id, bytes.as_deref())?);
-        (waiting, added) = (waiting + 1, added + 1);
-        if waiting == BATCH {
-            db.write(std::mem::take(&mut batch), false)?;
-            waiting = 0;
+        waiting.push(super::ended::parse(id, bytes.as_deref())?);
+        added += 1;
+        if waiting.len() == BATCH {
+            write(&mut waiting)?;
         }
         if added % TELL_EVERY == 0 {
             tracing::info!(%path, jobs = added, "adding to the index");
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    write(&mut waiting)?;
+    let mut batch = WriteBatch::default();
     wanted.put(&mut batch);
     db.write(batch, false)?;
     tracing::info!(%path, jobs = added, "the index of ended jobs is complete");

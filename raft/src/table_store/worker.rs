@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, PoisonError};
 
+use model::job::EndedJob;
 use model::{Changes, Event, LogIndex, RecordKey, Reply, Stamp, State, Timestamp};
 use openraft::EntryPayload;
 use openraft::storage::EntryResponder;
@@ -51,6 +52,14 @@ pub(crate) struct Worker {
     broken: bool,
 }
 
+/// What entries that are applied together will write.
+#[derive(Default)]
+struct Staged {
+    batch: WriteBatch,
+    touched: BTreeSet<RecordKey>,
+    ended: Vec<EndedJob>,
+}
+
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, tables: Tables) -> Worker {
         Worker {
@@ -91,15 +100,16 @@ impl Worker {
             return Err(io_error("the tables failed before"));
         }
         self.broken = true;
-        let mut batch = WriteBatch::default();
-        let mut touched = BTreeSet::new();
+        let mut staged = Staged::default();
         let mut answers = Vec::with_capacity(entries.len());
         for (entry, responder) in entries {
             self.check_order(entry.log_id)?;
-            let reply = self.apply_one(entry, &mut batch, &mut touched)?;
+            let reply = self.apply_one(entry, &mut staged)?;
             answers.extend(responder.map(|responder| (responder, Answer(reply))));
         }
-        for key in &touched {
+        let mut batch = staged.batch;
+        ended::put(&mut batch, &staged.ended);
+        for key in &staged.touched {
             match self.state.record(key) {
                 Some(record) => batch.put(keys::state(key), record),
                 None => batch.delete(keys::state(key)),
@@ -130,12 +140,7 @@ impl Worker {
         )))
     }
 
-    fn apply_one(
-        &mut self,
-        entry: Entry,
-        batch: &mut WriteBatch,
-        touched: &mut BTreeSet<RecordKey>,
-    ) -> io::Result<Option<Reply>> {
+    fn apply_one(&mut self, entry: Entry, staged: &mut Staged) -> io::Result<Option<Reply>> {
         let id = entry.log_id;
         self.applied.last = Some(id);
         match entry.payload {
@@ -157,20 +162,15 @@ impl Worker {
                     time: Timestamp(proposal.time),
                 };
                 let (reply, changes) = self.state.apply(at, command);
-                self.stage(at.index, changes, batch, touched);
+                self.stage(at.index, changes, staged);
                 Ok(Some(reply))
             }
         }
     }
 
-    fn stage(
-        &self,
-        index: LogIndex,
-        changes: Changes,
-        batch: &mut WriteBatch,
-        touched: &mut BTreeSet<RecordKey>,
-    ) {
-        touched.extend(changes.touched);
+    fn stage(&self, index: LogIndex, changes: Changes, staged: &mut Staged) {
+        let batch = &mut staged.batch;
+        staged.touched.extend(changes.touched);
         if !changes.ended.is_empty() {
             let ended = self.shared.ended.lock();
             let mut ended = ended.unwrap_or_else(PoisonError::into_inner);
@@ -178,9 +178,7 @@ impl Worker {
                 *ended.entry(job.outcome).or_default() += 1;
             }
         }
-        for job in &changes.ended {
-            ended::put(batch, job);
-        }
+        staged.ended.extend(changes.ended);
         for (position, line) in (0_u32..).zip(&changes.ledger) {
             let key = keys::ledger(self.state.now(), index, position);
             batch.put(key, model::format::encode(line));

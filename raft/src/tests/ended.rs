@@ -65,7 +65,7 @@ fn tables(dir: &std::path::Path, all: u64) -> TableStore {
     for ids in ids.chunks(1_000) {
         let mut batch = WriteBatch::default();
         for id in ids {
-            ended::put(&mut batch, &job(*id, all));
+            ended::put(&mut batch, &[job(*id, all)]);
         }
         db.write(batch, false).unwrap();
     }
