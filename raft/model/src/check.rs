@@ -60,7 +60,7 @@ impl State {
             let owned = self
                 .owners
                 .get(&job.owner)
-                .is_some_and(|owned| owned.jobs.contains(id));
+                .is_some_and(|owned| owned.jobs.contains(*id));
             if !owned {
                 return Err(format!("job {id} is missing from its owner's index"));
             }
@@ -78,11 +78,31 @@ impl State {
                 TaskState::Live(_) => {}
             }
         }
-        let indexed: BTreeSet<JobId> = self.pending.iter().copied().collect();
-        let owned: usize = self.owners.values().map(|owned| owned.jobs.size()).sum();
-        let tried_before: BTreeSet<JobId> = self.tried.iter().copied().collect();
+        let indexed: BTreeSet<JobId> = self.pending.iter().collect();
+        let owned: usize = self.owners.values().map(|owned| owned.jobs.len()).sum();
+        let tried_before: BTreeSet<JobId> = self.tried.iter().collect();
         if indexed != pending || tried_before != tried || owned != self.jobs.size() {
             return Err(String::from("an index of the jobs differs from the jobs"));
+        }
+        self.check_projects_pending(&pending)
+    }
+
+    /// Each pending job is among those of its project, and nothing else is.
+    fn check_projects_pending(&self, pending: &BTreeSet<JobId>) -> Result<(), String> {
+        let mut known = BTreeSet::new();
+        for (project, jobs) in &self.pending_of {
+            let is_theirs = |id| {
+                self.jobs
+                    .get(&id)
+                    .is_some_and(|job| job.spec.project == *project)
+            };
+            if jobs.is_empty() || !jobs.iter().all(is_theirs) {
+                return Err(format!("project {project} has other pending jobs"));
+            }
+            known.extend(jobs.iter());
+        }
+        if known != *pending {
+            return Err(String::from("a pending job is missing from its project"));
         }
         Ok(())
     }
@@ -147,7 +167,7 @@ impl State {
         for (node, (sum, jobs)) in held {
             let load = self.loads.get(&node);
             let same = load.is_some_and(|load| {
-                load.held == sum && load.jobs.iter().copied().collect::<BTreeSet<_>>() == jobs
+                load.held == sum && load.jobs.iter().collect::<BTreeSet<_>>() == jobs
             });
             if !same {
                 return Err(format!(

@@ -5,6 +5,7 @@
 //! `apply` (through [`crate::apply`]) and the loader change a state.
 
 mod indexes;
+mod job_set;
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -25,6 +26,8 @@ use crate::secret::Secret;
 use crate::spec::JobSpec;
 use crate::stored::Stored;
 use crate::unit::{Bytes, Timestamp};
+
+pub use job_set::JobSet;
 
 /// The cluster's beliefs after some log entry.
 #[derive(Clone, Default)]
@@ -54,9 +57,11 @@ pub struct State {
     /// Specs that were loaded before their jobs; empty once loading is over.
     pub(crate) loaded_specs: Map<JobId, Arc<JobSpec>>,
 
-    pub(crate) pending: Set<JobId>,
+    pub(crate) pending: JobSet,
+    /// Those of `pending`, by the project that they are charged to. None is empty.
+    pub(crate) pending_of: Map<String, JobSet>,
     /// Those of `pending` that a node has tried already.
-    pub(crate) tried: Set<JobId>,
+    pub(crate) tried: JobSet,
     pub(crate) loads: Map<NodeId, Load>,
     pub(crate) owners: Map<UserName, Owned>,
     pub(crate) charged: Map<String, Claim>,
@@ -101,7 +106,7 @@ pub struct SubmitRecord {
 #[derive(Clone, Default)]
 pub struct Owned {
     /// Which.
-    pub jobs: Set<JobId>,
+    pub jobs: JobSet,
     /// What they claim together.
     pub claim: Claim,
     /// What they claim in each queue.
@@ -130,7 +135,7 @@ pub struct Load {
     /// The sum of what they asked for.
     pub held: Resources,
     /// Whose they are.
-    pub jobs: Set<JobId>,
+    pub jobs: JobSet,
 }
 
 /// Reading.
@@ -190,17 +195,23 @@ impl State {
 
     /// Pending jobs in the order of submission.
     pub fn pending(&self) -> impl Iterator<Item = &Job> {
-        self.pending.iter().filter_map(|id| self.jobs.get(id))
+        self.pending.iter().filter_map(|id| self.jobs.get(&id))
+    }
+
+    /// Projects with pending jobs, and which those are.
+    pub fn pending_by_project(&self) -> impl Iterator<Item = (&str, &JobSet)> {
+        let projects = self.pending_of.iter();
+        projects.map(|(project, jobs)| (project.as_str(), jobs))
     }
 
     /// Pending jobs that were tried before, in the order of submission.
     pub fn tried_before(&self) -> impl Iterator<Item = &Job> {
-        self.tried.iter().filter_map(|id| self.jobs.get(id))
+        self.tried.iter().filter_map(|id| self.jobs.get(&id))
     }
 
     /// How many jobs are pending.
     pub fn pending_count(&self) -> usize {
-        self.pending.size()
+        self.pending.len()
     }
 
     /// Live jobs of one user by rising id.
@@ -209,7 +220,7 @@ impl State {
             .get(owner)
             .into_iter()
             .flat_map(|owned| owned.jobs.iter())
-            .filter_map(|id| self.jobs.get(id))
+            .filter_map(|id| self.jobs.get(&id))
     }
 
     /// Live jobs of one user with an id in the range, by rising id.
@@ -222,12 +233,12 @@ impl State {
             .get(owner)
             .into_iter()
             .flat_map(move |owned| owned.jobs.range(range.clone()))
-            .filter_map(|id| self.jobs.get(id))
+            .filter_map(|id| self.jobs.get(&id))
     }
 
     /// How many jobs of one user are live.
     pub fn live_jobs_of(&self, owner: &UserName) -> usize {
-        self.owners.get(owner).map_or(0, |owned| owned.jobs.size())
+        self.owners.get(owner).map_or(0, |owned| owned.jobs.len())
     }
 
     /// A node.
@@ -256,7 +267,7 @@ impl State {
             .get(&node)
             .into_iter()
             .flat_map(|load| load.jobs.iter())
-            .filter_map(|id| self.jobs.get(id))
+            .filter_map(|id| self.jobs.get(&id))
     }
 
     /// What live attempts hold on a node.

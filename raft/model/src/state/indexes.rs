@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::{State, SubmitRecord};
+use super::{Owned, State, SubmitRecord};
 use crate::account::{JoinToken, Token, TokenId, UserName};
 use crate::id::{JobId, NodeId};
 use crate::job::{Job, TaskState};
@@ -16,20 +16,21 @@ impl State {
         self.unindex_job(job.id);
         match &job.task {
             TaskState::Pending { .. } => {
-                self.pending.insert_mut(job.id);
+                self.pending.insert(job.id);
+                entry(&mut self.pending_of, &job.spec.project).insert(job.id);
                 if !job.past.is_empty() {
-                    self.tried.insert_mut(job.id);
+                    self.tried.insert(job.id);
                 }
             }
             TaskState::Live(attempt) => {
                 let load = entry(&mut self.loads, &attempt.node);
                 load.held = load.held.plus(&job.spec.resources);
-                load.jobs.insert_mut(job.id);
+                load.jobs.insert(job.id);
             }
         }
-        self.claim(&job, Claim::plus);
+        claim(&mut self.owners, &mut self.charged, &job, Claim::plus);
         if !self.jobs.contains_key(&job.id) {
-            entry(&mut self.owners, &job.owner).jobs.insert_mut(job.id);
+            entry(&mut self.owners, &job.owner).jobs.insert(job.id);
             *entry(&mut self.waiting_in, &job.spec.queue) += 1;
         }
         self.jobs.insert_mut(job.id, job);
@@ -40,7 +41,7 @@ impl State {
         self.unindex_job(id);
         self.jobs.remove_mut(&id);
         let owned = entry(&mut self.owners, &job.owner);
-        owned.jobs.remove_mut(&id);
+        owned.jobs.remove(id);
         if owned.jobs.is_empty() {
             self.owners.remove_mut(&job.owner);
         }
@@ -53,34 +54,29 @@ impl State {
     }
 
     fn unindex_job(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(&id).cloned() else {
+        let Some(job) = self.jobs.get(&id) else {
             return;
         };
-        self.claim(&job, Claim::minus);
+        claim(&mut self.owners, &mut self.charged, job, Claim::minus);
         match &job.task {
             TaskState::Pending { .. } => {
-                self.pending.remove_mut(&id);
-                self.tried.remove_mut(&id);
+                self.pending.remove(id);
+                let pending = entry(&mut self.pending_of, &job.spec.project);
+                pending.remove(id);
+                if pending.is_empty() {
+                    self.pending_of.remove_mut(&job.spec.project);
+                }
+                self.tried.remove(id);
             }
             TaskState::Live(attempt) => {
-                let node = attempt.node;
-                let load = entry(&mut self.loads, &node);
+                let load = entry(&mut self.loads, &attempt.node);
                 load.held = load.held.minus(&job.spec.resources);
-                load.jobs.remove_mut(&id);
+                load.jobs.remove(id);
                 if load.jobs.is_empty() {
-                    self.loads.remove_mut(&node);
+                    self.loads.remove_mut(&attempt.node);
                 }
             }
         }
-    }
-
-    /// Adds what a job claims to what its owner and its project claim, or takes it away.
-    fn claim(&mut self, job: &Job, change: fn(&Claim, &Claim) -> Claim) {
-        let claim = Claim::of(job);
-        let owned = entry(&mut self.owners, &job.owner);
-        owned.claim = change(&owned.claim, &claim);
-        change_in(&mut owned.queues, &job.spec.queue, &claim, change);
-        change_in(&mut self.charged, &job.spec.project, &claim, change);
     }
 
     pub(crate) fn put_node(&mut self, node: Node) {
@@ -156,6 +152,20 @@ fn entry<'a, K: Ord + Clone, V: Clone + Default>(map: &'a mut Map<K, V>, key: &K
     }
     // It is there.
     map.get_mut(key).unwrap_or_else(|| unreachable!())
+}
+
+/// Adds what a job claims to what its owner and its project claim, or takes it away.
+fn claim(
+    owners: &mut Map<UserName, Owned>,
+    charged: &mut Map<String, Claim>,
+    job: &Job,
+    change: fn(&Claim, &Claim) -> Claim,
+) {
+    let claim = Claim::of(job);
+    let owned = entry(owners, &job.owner);
+    owned.claim = change(&owned.claim, &claim);
+    change_in(&mut owned.queues, &job.spec.queue, &claim, change);
+    change_in(charged, &job.spec.project, &claim, change);
 }
 
 /// Changes a claim of a map; those that claim nothing are not kept.
