@@ -72,6 +72,15 @@ impl Storage {
         }
     }
 
+    /// Where the files of an attempt lie that has no directory made for it.
+    pub fn without_directory(&self, attempt: AttemptId, fence: Fence) -> Place {
+        Place {
+            attempt,
+            fence,
+            dir: self.own(attempt),
+        }
+    }
+
     /// Whose an attempt is, as it was written down; `None` if it never had a directory here.
     ///
     /// # Errors

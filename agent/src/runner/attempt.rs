@@ -77,7 +77,12 @@ impl Run {
             attempt: assignment.attempt,
             fence: assignment.fence,
         };
-        let place = shared.options.storage.place(held.attempt, held.fence);
+        let storage = &shared.options.storage;
+        let place = if shared.runtime.needs_directory() {
+            storage.place(held.attempt, held.fence)
+        } else {
+            storage.without_directory(held.attempt, held.fence)
+        };
         let ports_told = assignment.spec.ports.is_empty();
         Run {
             shared,

@@ -80,12 +80,22 @@ impl Run {
         self.capture.is_complete()
     }
 
+    /// Takes its pins away.
+    async fn unpin(&self) {
+        let (shared, place) = (self.shared.clone(), self.place.clone());
+        let assignment = self.assignment.clone();
+        let unpinned = blocking(move || {
+            shared.options.volumes.unpin(&place, &assignment);
+            Ok(())
+        });
+        if let Err(error) = unpinned.await {
+            tracing::warn!(attempt = %self.held.attempt, %error, "cannot take pins away");
+        }
+    }
+
     /// Measures what it left, now that nothing of it writes any more. Its end is told already: a
     /// large directory takes its time.
     async fn measure(&self) {
-        if !self.shared.runtime.needs_directory() {
-            return;
-        }
         let (shared, place) = (self.shared.clone(), self.place.clone());
         let measured = blocking(move || {
             shared.kept.measure(&place);
@@ -100,17 +110,14 @@ impl Run {
         while let Err(error) = self.shared.runtime.remove(&self.place).await {
             self.pause("remove", &error).await;
         }
-        let (shared, place) = (self.shared.clone(), self.place.clone());
-        let assignment = self.assignment.clone();
-        let unpinned = blocking(move || {
-            shared.options.volumes.unpin(&place, &assignment);
-            Ok(())
-        });
-        if let Err(error) = unpinned.await {
-            tracing::warn!(attempt = %self.held.attempt, %error, "cannot take pins away");
+        let has_directory = self.shared.runtime.needs_directory();
+        if has_directory {
+            self.unpin().await;
         }
         self.shared.book().gone(self.held.attempt);
-        self.measure().await;
+        if has_directory {
+            self.measure().await;
+        }
         // The sender lives in the entry that is dropped below, so this ends only by the order.
         let _ = self.forgets.wait_for(|forget| *forget).await;
         self.shared.journal.forget(self.held.attempt).await?;
