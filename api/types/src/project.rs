@@ -106,7 +106,7 @@ pub struct Project {
     pub shared: bool,
     /// New jobs are refused.
     pub closed: bool,
-    /// 0 to 100; 50 is usual.
+    /// 0 to 100; 50 is usual. Pending jobs of projects with a higher one are placed first.
     pub priority: u8,
     /// Its bounds.
     pub quota: Quota,
@@ -142,7 +142,7 @@ pub struct ProjectRequest {
     /// New jobs are refused.
     #[serde(default)]
     pub closed: bool,
-    /// 0 to 100. Left out: 50.
+    /// 0 to 100; pending jobs of projects with a higher one are placed first. Left out: 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
     /// Its bounds.

@@ -54,7 +54,7 @@ pub struct Project {
     pub shared: bool,
     /// New jobs are refused.
     pub closed: bool,
-    /// 0 to 100; 50 is usual.
+    /// 0 to 100; 50 is usual. Pending jobs of projects with a higher one are placed first.
     pub priority: u8,
     /// Its bounds.
     pub quota: Quota,

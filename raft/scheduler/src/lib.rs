@@ -14,5 +14,6 @@ pub mod explain;
 pub mod liveness;
 pub mod plan;
 pub mod retries;
+pub mod turn;
 
 pub use plan::plan;

@@ -1,6 +1,6 @@
-//! First in, first out: pending tasks in the order of submission, each to the node where it
-//! leaves the least behind. Quotas and queues hold tasks back by the same comparison that `apply`
-//! makes, with what this pass has placed already counted in.
+//! Pending tasks in turn ([`crate::turn`]), each to the node where it leaves the least behind.
+//! Quotas and queues hold tasks back by the same comparison that `apply` makes, with what this pass
+//! has placed already counted in.
 //!
 //! A task that fits nowhere now is passed by: smaller ones behind it may go first. To keep a pass
 //! short with a long queue, a shape (cpu, memory, with or without an image) that was refused once
@@ -17,6 +17,7 @@ use model::spec::JobSpec;
 use model::{JobId, NodeId, Resources, State, Timestamp, limits};
 
 use crate::claimed::Claimed;
+use crate::turn;
 
 /// Pending tasks that one pass looks at, not counting those that no node is large enough for:
 /// they may wait for ever, and would keep the queue behind them waiting with them.
@@ -58,7 +59,7 @@ pub fn plan(state: &State, waiting: &BTreeSet<JobId>, now: Timestamp) -> CommitP
     let (mut placements, mut over_quota, mut looked_at) = (Vec::new(), Vec::new(), 0);
     let mut claimed = Claimed::of(state, now);
     let ends = state.policy().rules.over_quota == OverQuota::End;
-    for job in state.pending() {
+    for job in turn::in_turn(state) {
         if room.is_empty() || placements.len() >= limits::PLAN_MAX || looked_at >= LOOKED_AT_MAX {
             break;
         }

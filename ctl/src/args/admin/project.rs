@@ -49,7 +49,7 @@ pub struct ProjectSet {
     /// Take new jobs again
     #[arg(long)]
     pub open: bool,
-    /// 0 to 100; 50 is usual
+    /// 0 to 100; 50 is usual, and jobs of projects with a higher one are placed first
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub priority: Option<u8>,
     /// Its bounds.

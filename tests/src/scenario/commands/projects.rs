@@ -100,6 +100,7 @@ fn project(words: &mut Words) -> Result<Project> {
         managers: names(words.option("managers")).map(UserName).collect(),
         shared: words.option("shared").is_some(),
         closed: words.option("closed").is_some(),
+        priority: words.number("priority")?.unwrap_or(50),
         quota: quota(words)?,
         name,
         ..Project::fallback()
