@@ -105,7 +105,7 @@ impl Kept {
             return;
         }
         match measured(place, &owner) {
-            Ok(bytes) => owner.bytes = Some(bytes),
+            Ok(holds) => owner.bytes = Some(holds.at_least(owner.disk_max)),
             Err(error) => {
                 tracing::warn!(attempt = %place.attempt, %error, "cannot measure a directory");
                 return;
@@ -195,8 +195,34 @@ impl Books {
 }
 
 /// What an attempt's directory holds on the disk.
-fn measured(place: &Place, owner: &Owner) -> Result<u64, BeneathError> {
-    Ok(Tree::open(&place.dir, owner.ids()?)?.usage()?.bytes)
+struct Holds {
+    bytes: u64,
+    /// There is more: directories too deep in each other, or too many entries to be counted.
+    more: bool,
+}
+
+impl Holds {
+    /// Nobody evades a bound by what cannot be counted: it counts as all that was allowed.
+    fn at_least(&self, disk_max: Option<u64>) -> u64 {
+        match disk_max {
+            Some(most) if self.more => self.bytes.max(most),
+            Some(_) | None => self.bytes,
+        }
+    }
+}
+
+fn measured(place: &Place, owner: &Owner) -> Result<Holds, BeneathError> {
+    match Tree::open(&place.dir, owner.ids()?)?.usage() {
+        Ok(usage) => Ok(Holds {
+            bytes: usage.bytes,
+            more: !usage.complete,
+        }),
+        Err(BeneathError::TooMany { .. }) => Ok(Holds {
+            bytes: 0,
+            more: true,
+        }),
+        Err(error) => Err(error),
+    }
 }
 
 /// Why a directory could not be measured.
@@ -208,8 +234,8 @@ enum Unmeasured {
     Note(std::io::Error),
 }
 
-/// Returns when a running attempt's directory holds a bound, or more than can be counted; never,
-/// without one.
+/// Returns when a running attempt's directory holds a bound, or what cannot be counted; never, without
+/// a bound.
 pub async fn overflows(storage: &Storage, place: &Place, most: Option<Bytes>) {
     let Some(most) = most else {
         return std::future::pending().await;
@@ -218,12 +244,15 @@ pub async fn overflows(storage: &Storage, place: &Place, most: Option<Bytes>) {
         let (began, storage, place) = (Instant::now(), storage.clone(), place.clone());
         let looked = tokio::task::spawn_blocking(move || match storage.owner(place.attempt) {
             Ok(Some(owner)) => measured(&place, &owner).map_err(Unmeasured::Tree),
-            Ok(None) => Ok(0),
+            Ok(None) => Ok(Holds {
+                bytes: 0,
+                more: false,
+            }),
             Err(error) => Err(Unmeasured::Note(error)),
         });
         match looked.await {
-            Ok(Ok(bytes)) if bytes < most.0 => {}
-            Ok(Ok(_) | Err(Unmeasured::Tree(BeneathError::TooMany { .. }))) => return,
+            Ok(Ok(holds)) if holds.bytes < most.0 && !holds.more => {}
+            Ok(Ok(_)) => return,
             Ok(Err(error)) => tracing::warn!(%error, "cannot measure a running attempt"),
             Err(error) => tracing::error!(%error, "measuring failed"),
         }
@@ -260,6 +289,7 @@ mod tests {
             groups: Vec::new(),
             project: project.into(),
             bytes: None,
+            disk_max: None,
             shared: None,
         };
         storage(dir).note(place.attempt, &owner).unwrap();
@@ -334,5 +364,26 @@ mod tests {
         let enough = overflows(&storage, &place, Some(Bytes(900 * KIB)));
         let waited = tokio::time::timeout(Duration::from_millis(100), enough);
         assert!(waited.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_too_deep_to_be_counted_counts_as_all_that_is_allowed() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = attempt(dir.path(), 1, "ada", "lab", 4 * KIB);
+        let deep = "d/".repeat(beneath::limits::WALK_DEPTH_MAX + 1);
+        fs::create_dir_all(place.work().join(deep)).unwrap();
+        let storage = storage(dir.path());
+        overflows(&storage, &place, Some(Bytes(900_000 * KIB))).await;
+
+        let kept = Kept::new(storage.clone());
+        kept.read(&BTreeSet::new());
+        let unbounded = told(&kept)["user ada"];
+        assert!(unbounded < 900, "{unbounded}: no bound was broken");
+        let mut owner = storage.owner(place.attempt).unwrap().unwrap();
+        owner.disk_max = Some(900_000 * KIB);
+        storage.note(place.attempt, &owner).unwrap();
+        kept.measure_again(&place);
+        kept.tell();
+        assert_eq!(told(&kept)["user ada"], 900_000);
     }
 }

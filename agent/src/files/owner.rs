@@ -34,6 +34,9 @@ pub struct Owner {
     /// What the directory holds, once it was measured behind the attempt's end.
     #[serde(default)]
     pub bytes: Option<u64>,
+    /// What it may hold at the most, if there is a bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_max: Option<u64>,
     /// The shared storage on which the directory lies; `None`: it lies beside this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<PathBuf>,
@@ -43,27 +46,23 @@ impl Owner {
     /// Whose an attempt is, on a node whose unprivileged user is this one. An agent that is not
     /// root runs jobs as itself.
     pub fn of(assignment: &Assignment, default_ids: (u32, u32)) -> Owner {
-        let owner = assignment.owner.0.clone();
-        let project = assignment.spec.project.clone();
-        if !geteuid().is_root() {
-            return Owner {
-                owner,
+        let ids = if geteuid().is_root() {
+            assignment.runs_as(default_ids)
+        } else {
+            UnixIds {
                 uid: geteuid().as_raw(),
                 gid: getegid().as_raw(),
                 groups: Vec::new(),
-                project,
-                bytes: None,
-                shared: None,
-            };
-        }
-        let UnixIds { uid, gid, groups } = assignment.runs_as(default_ids);
+            }
+        };
         Owner {
-            owner,
-            uid,
-            gid,
-            groups,
-            project,
+            owner: assignment.owner.0.clone(),
+            uid: ids.uid,
+            gid: ids.gid,
+            groups: ids.groups,
+            project: assignment.spec.project.clone(),
             bytes: None,
+            disk_max: assignment.spec.disk_max.map(|most| most.0),
             shared: None,
         }
     }
@@ -132,6 +131,7 @@ mod tests {
             groups: vec![7],
             project: "lab".into(),
             bytes: Some(300),
+            disk_max: Some(400),
             shared: Some("/srv/godocker".into()),
         };
         owner.note(&place).unwrap();
@@ -151,6 +151,7 @@ mod tests {
             groups: Vec::new(),
             project: String::new(),
             bytes: None,
+            disk_max: None,
             shared: None,
         };
         assert!(owner.ids().is_err());

@@ -157,6 +157,7 @@ impl FakeRuntime {
             groups: Vec::new(),
             project: String::new(),
             bytes: None,
+            disk_max: None,
             shared: None,
         };
         let made =
