@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
+use std::process::Command;
 
 use tests::house::{House, SourceFile};
 
@@ -323,6 +324,31 @@ fn the_architecture_tells_of_what_exists() {
         violations.push(format!(
             "ARCHITECTURE.md: there is no {path}; name what is there now"
         ));
+    }
+    none(&violations);
+}
+
+#[test]
+fn every_bug_of_the_zoo_can_be_put_back() {
+    let house = House::read().unwrap();
+    let patches = std::fs::read_dir(house.root.join("tests/zoo")).unwrap();
+    let paths = patches.map(|entry| entry.unwrap().path());
+    let patches: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "patch"))
+        .collect();
+    assert!(patches.len() >= 30, "{} bugs are left", patches.len());
+    let mut violations = Vec::new();
+    for path in patches {
+        let mut git = Command::new("git");
+        let git = git.args(["apply", "--check"]).arg(&path);
+        let told = git.current_dir(&house.root).output().unwrap();
+        if !told.status.success() {
+            violations.push(format!(
+                "{}: does not fit the code any more ({}); draw it anew, then `make zoo ARGS=NAME`",
+                path.display(),
+                String::from_utf8_lossy(&told.stderr).trim()
+            ));
+        }
     }
     none(&violations);
 }
