@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use tokio_util::sync::CancellationToken;
 
@@ -37,8 +38,10 @@ pub async fn serve(
     let app = App::new(host, stopping.clone());
     let service = router::build(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
+    // What ends a handshake is small, and an answer behind it would wait for a late acknowledgement.
     let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls)))
-        .handshake_timeout(HANDSHAKE_WAIT);
+        .handshake_timeout(HANDSHAKE_WAIT)
+        .acceptor(NoDelayAcceptor::new());
     let mut server = axum_server::from_tcp(listener)?
         .acceptor(Bounded::new(acceptor))
         .handle(handle.clone())
