@@ -9,7 +9,7 @@ use model::{LogIndex, State, Timestamp};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{self, Refusals};
+use crate::audit::{self, Deeds, Refusals};
 use crate::directories::Directories;
 use crate::gate::Gates;
 use crate::host::Host;
@@ -27,6 +27,7 @@ struct Parts {
     gates: Gates,
     throttle: Mutex<Throttle>,
     refusals: Refusals,
+    deeds: Deeds,
     requests: Requests,
     directories: Directories,
     stopping: CancellationToken,
@@ -49,6 +50,7 @@ impl App {
             gates,
             throttle,
             refusals: Refusals::default(),
+            deeds: Deeds::default(),
             requests: Requests::default(),
             directories: Directories::default(),
             stopping,
@@ -81,6 +83,10 @@ impl App {
 
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.0.refusals
+    }
+
+    pub(crate) fn deeds(&self) -> &Deeds {
+        &self.0.deeds
     }
 
     pub(crate) fn requests(&self) -> &Requests {

@@ -1,5 +1,8 @@
 //! The audit log at the door: who asks for what, and from where, goes with every change that the
-//! request leads to; what is refused for want of rights is noted too, the same things together.
+//! request leads to; what is refused for want of rights is noted too, the same things together, and
+//! so is what nodes are asked to do.
+
+mod deeds;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +19,9 @@ use tokio::time::sleep;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::limits::{REFUSALS_EVERY, REFUSALS_KEPT};
+use crate::limits::{NOTES_EVERY, REFUSALS_KEPT};
+
+pub(crate) use deeds::{Deeds, Doing, answered, note_deeds, note_last_deeds};
 
 /// Characters of a path that are kept.
 const PATH_KEPT: usize = 200;
@@ -33,7 +38,8 @@ pub(crate) async fn noted(State(app): State<App>, request: Request, next: Next) 
     let what = what(&request);
     let response = next.run(request).await;
     let status = response.status();
-    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+    let told = response.extensions().get::<deeds::Told>().is_some();
+    if !told && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         let caller = response.extensions().get::<Caller>();
         let who = who(caller, from);
         app.refusals().add(app.now(), who, what, status.as_u16());
@@ -147,7 +153,7 @@ pub(crate) async fn note_refusals(app: App) {
     loop {
         app.refusals().some.notified().await;
         // Those of the same kind that follow are told with it.
-        sleep(REFUSALS_EVERY).await;
+        sleep(NOTES_EVERY).await;
         let refusals = app.refusals().take();
         let count = refusals.len();
         if app.propose(Command::NoteRefusals(refusals)).await.is_err() {

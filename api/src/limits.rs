@@ -134,8 +134,12 @@ pub const JOIN_SECONDS_MAX: u64 = 7 * 86_400;
 
 /// Kinds of refusals that are kept until they are noted in the audit log.
 pub(crate) const REFUSALS_KEPT: usize = 500;
-/// How often they are noted.
-pub(crate) const REFUSALS_EVERY: Duration = Duration::from_secs(1);
+/// Kinds of changes of files that are kept until they are noted there.
+pub(crate) const DEEDS_KEPT: usize = 500;
+/// How often what is to be noted is noted.
+pub(crate) const NOTES_EVERY: Duration = Duration::from_secs(1);
+/// For how long changes of files of the same kind are counted and noted as one, behind the first.
+pub(crate) const DEEDS_TOGETHER: Duration = Duration::from_secs(60);
 
 /// Queues that have figures of their own in the metrics; those of all others are added up.
 pub(crate) const QUEUES_MEASURED: usize = 100;

@@ -60,10 +60,13 @@ pub async fn serve(
     let mut serving = pin!(server.serve(service));
     tokio::select! {
         ended = &mut serving => return Ok(ended?),
-        () = audit::note_refusals(app) => {}
+        () = audit::note_refusals(app.clone()) => {}
+        () = audit::note_deeds(app.clone()) => {}
         () = shutdown => {}
     }
     stopping.cancel();
     handle.graceful_shutdown(Some(SHUTDOWN_WAIT));
-    Ok(serving.await?)
+    let served = serving.await;
+    audit::note_last_deeds(app).await;
+    Ok(served?)
 }

@@ -42,6 +42,8 @@ fn shown(index: LogIndex, line: &ledger::AuditLine) -> AuditLine {
         Verdict::Done => ("done", None, None),
         Verdict::Rejected(why) => ("rejected", Some(why.clone()), None),
         Verdict::Refused { why, times } => ("refused", Some(why.clone()), Some(*times)),
+        Verdict::DoneOften { times } => ("done", None, Some(*times)),
+        Verdict::Failed { why, times } => ("failed", Some(why.clone()), Some(*times)),
     };
     AuditLine {
         index: index.0,

@@ -9,6 +9,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::ledger::Verdict;
+use model::log::{AuditSearch, Log};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
@@ -16,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::support::Bench;
+use crate::support::log::MemoryLog;
 use client::{Client, ask, in_thread};
 
 /// Answers that a client asks for and does not read.
@@ -312,4 +315,99 @@ async fn when_a_head_stops_streams_end_and_requests_are_finished() {
     assert_eq!(bench_log.proposals(), before + 1);
     stop.await.unwrap();
     assert!(std::net::TcpStream::connect(addr).is_err());
+}
+
+/// What the audit log says of files, oldest first.
+async fn deeds(log: &MemoryLog) -> Vec<(String, String, Verdict)> {
+    let search = AuditSearch {
+        user: None,
+        before: None,
+        limit: 1_000,
+    };
+    let lines = log.audit(search).await.unwrap().lines.into_iter().rev();
+    let lines = lines.map(|(_, line)| line);
+    let lines = lines.filter(|line| line.what.contains("/files"));
+    lines
+        .map(|line| (line.who.user, line.what, line.verdict))
+        .collect()
+}
+
+/// Waits until there are so many lines about files.
+async fn until_deeds(log: &MemoryLog, count: usize) {
+    loop {
+        let index = log.applied();
+        if deeds(log).await.len() >= count {
+            return;
+        }
+        log.moved_past(index).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_put_into_jobs_and_removed_is_noted_however_it_ends() {
+    let served = Served::new().await;
+    let (addr, log) = (served.addr, served.bench.log.clone());
+    let job = served.bench.submit("alice").await;
+    served.bench.run(job, 0).await;
+    let (alice, op) = (
+        served.bench.token("alice").await,
+        served.bench.token("op").await,
+    );
+    let path = |name: &str| format!("/jobs/1/files/content?path=work/{name}");
+    let first = ask("PUT", &path("a"), &alice, "text");
+    in_thread(move || {
+        let mut client = Client::connect(addr, "head1.lab").unwrap();
+        assert_eq!(client.send(&first).answer().status, 200);
+    })
+    .await;
+    until_deeds(&log, 1).await;
+    let further: Vec<(String, u16)> = vec![
+        (ask("PUT", &path("b"), &alice, "text"), 200),
+        (ask("PUT", &path("c"), &alice, "text"), 200),
+        (ask("DELETE", &path("b"), &alice, ""), 204),
+        (ask("DELETE", &path("b"), &alice, ""), 404),
+        (ask("PUT", &path("d"), &op, "text"), 403),
+    ];
+    let torn = ask("PUT", &path("torn"), &alice, "half of it");
+    in_thread(move || {
+        let mut client = Client::connect(addr, "head1.lab").unwrap();
+        for (request, status) in further {
+            assert_eq!(client.send(&request).answer().status, status, "{request}");
+        }
+        let mut torn_off = Client::connect(addr, "head1.lab").unwrap();
+        torn_off.try_send(&torn[..torn.len() - 4]);
+    })
+    .await;
+    until_deeds(&log, 5).await;
+    served.stop().await;
+    let put = |what: &str| format!("PUT /jobs/1/files/content work/{what}");
+    let removed = || "DELETE /jobs/1/files/content work/b".to_owned();
+    let refused = |why: &str| Verdict::Refused {
+        why: why.into(),
+        times: 1,
+    };
+    let torn = Verdict::Failed {
+        why: "broke off".into(),
+        times: 1,
+    };
+    let mut expected = [
+        ("alice", put("a"), Verdict::DoneOften { times: 1 }),
+        (
+            "alice",
+            put("b and others"),
+            Verdict::DoneOften { times: 2 },
+        ),
+        ("alice", removed(), Verdict::DoneOften { times: 1 }),
+        ("alice", removed(), refused("404")),
+        ("alice", put("torn"), torn),
+        ("op", put("d"), refused("403")),
+    ]
+    .map(|(user, what, verdict)| (user.to_owned(), what, verdict));
+    let mut found = deeds(&log).await;
+    let order = |(user, what, verdict): &(String, String, Verdict)| {
+        (user.clone(), what.clone(), format!("{verdict:?}"))
+    };
+    found.sort_by_key(order);
+    expected.sort_by_key(order);
+    assert_eq!(found, expected);
 }

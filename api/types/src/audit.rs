@@ -17,14 +17,15 @@ pub struct AuditLine {
     pub token: String,
     /// The address that the request came from.
     pub from: String,
-    /// Method and path of the request.
+    /// Method and path of the request; if it would change files of a job, theirs too.
     pub what: String,
-    /// `done`, `rejected` or `refused`.
+    /// `done`, `rejected` by the cluster's rules, `refused` at the door, or `failed`: begun, and not
+    /// seen to be done.
     pub verdict: String,
-    /// Why it was rejected or refused.
+    /// Why it was not done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// How often the same was refused since the last such line.
+    /// How often there was the same since the last such line; of what is counted only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
 }

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 pub use answer::{CancelResult, Refusal, Rejection, Reply};
-pub use audit::{Audited, Refused, Who};
+pub use audit::{Audited, Deed, Refused, Who};
 pub use secret::RemoveSecret;
 pub use stored::NoteStored;
 
@@ -117,6 +117,8 @@ pub enum Command {
     RemoveSecret(RemoveSecret),
     /// Note what a node keeps of ended attempts.
     NoteStored(NoteStored),
+    /// Note what was done, or tried, at nodes.
+    NoteDeeds(Vec<Deed>),
 }
 
 impl Command {
@@ -166,7 +168,8 @@ impl Command {
             | Command::NoteRefusals(_)
             | Command::PutSecret(_)
             | Command::RemoveSecret(_)
-            | Command::NoteStored(_) => false,
+            | Command::NoteStored(_)
+            | Command::NoteDeeds(_) => false,
         }
     }
 }

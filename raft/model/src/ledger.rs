@@ -75,6 +75,18 @@ pub enum Verdict {
         /// How often since the last such line.
         times: u32,
     },
+    /// It was done at a node, so often.
+    DoneOften {
+        /// How often since the last such line.
+        times: u32,
+    },
+    /// It was begun at a node and not seen to be done, so often, for this reason.
+    Failed {
+        /// The code of the answer, or that there was none.
+        why: String,
+        /// How often since the last such line.
+        times: u32,
+    },
 }
 
 /// By what a report sums.

@@ -110,6 +110,8 @@ pub const SECRET_BYTES_MAX: usize = 64 << 10;
 pub const SEALED_MORE_MAX: usize = 64;
 /// Secrets that a job may ask for.
 pub const JOB_SECRETS_MAX: usize = 32;
+/// Deeds in one note of the audit log.
+pub const DEEDS_MAX: usize = 1_000;
 /// Refusals in one note of the audit log.
 pub const REFUSALS_MAX: usize = 1_000;
 /// The least output that a job may be bounded to.

@@ -5,12 +5,15 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
+use model::JobId;
 use tokio::time::timeout;
 
 use super::{Wish, at, refusal};
 use crate::app::App;
+use crate::audit::{Doing, answered};
 use crate::auth::Caller;
 use crate::extract::{JobNumber, Params};
 use crate::host::HostError;
@@ -36,6 +39,19 @@ pub(crate) async fn put_file(
     Params(query): Params<FileQuery>,
     headers: HeaderMap,
     body: Body,
+) -> Response {
+    let doing = Doing::begin(&app, &query.path);
+    let put = put(&app, &caller, id, query, &headers, body).await;
+    answered(doing, put)
+}
+
+async fn put(
+    app: &App,
+    caller: &Caller,
+    id: JobId,
+    query: FileQuery,
+    headers: &HeaderMap,
+    body: Body,
 ) -> Result<Json<FileWritten>, Refused> {
     let announced = headers.get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|text| text.to_str().ok()?.parse::<u64>().ok());
@@ -45,7 +61,7 @@ pub(crate) async fn put_file(
         return Err(Refused::too_large("the file", most, hint));
     }
     let path = query.path.clone();
-    let at = at(&app, &caller, id, query.attempt, query.path, Wish::Change).await?;
+    let at = at(app, caller, id, query.attempt, query.path, Wish::Change).await?;
     let attempt = at.place.attempt.to_string();
     let content = Box::pin(bounded(body));
     let written = app
@@ -94,8 +110,19 @@ pub(crate) async fn remove_file(
     caller: Caller,
     JobNumber(id): JobNumber,
     Params(query): Params<FileQuery>,
+) -> Response {
+    let doing = Doing::begin(&app, &query.path);
+    let removed = remove(&app, &caller, id, query).await;
+    answered(doing, removed)
+}
+
+async fn remove(
+    app: &App,
+    caller: &Caller,
+    id: JobId,
+    query: FileQuery,
 ) -> Result<StatusCode, Refused> {
-    let at = at(&app, &caller, id, query.attempt, query.path, Wish::Change).await?;
+    let at = at(app, caller, id, query.attempt, query.path, Wish::Change).await?;
     let removed = app.host().files().remove(at.place).await;
     removed.map_err(|error| refusal(error, &at.node))?;
     drop(at.lasting);

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::{Writer, clip, invalid, limit};
-use crate::command::{Audited, Command, Refused, Rejection, Reply, Who};
+use crate::command::{Audited, Command, Deed, Refused, Rejection, Reply, Who};
 use crate::ledger::{AuditLine, Verdict};
 use crate::limits;
 
@@ -38,6 +38,29 @@ impl Writer<'_> {
                 times: refused.times,
             };
             self.note(refused.who, refused.what, verdict);
+        }
+        Reply::Done
+    }
+
+    pub(super) fn note_deeds(&mut self, deeds: Vec<Deed>) -> Reply {
+        if deeds.len() > limits::DEEDS_MAX {
+            return limit("deeds in one note", limits::DEEDS_MAX);
+        }
+        for deed in deeds {
+            let verdict = match deed.verdict {
+                Verdict::Done => Verdict::Done,
+                Verdict::Rejected(why) => Verdict::Rejected(clip(why)),
+                Verdict::Refused { why, times } => Verdict::Refused {
+                    why: clip(why),
+                    times,
+                },
+                Verdict::DoneOften { times } => Verdict::DoneOften { times },
+                Verdict::Failed { why, times } => Verdict::Failed {
+                    why: clip(why),
+                    times,
+                },
+            };
+            self.note(deed.who, deed.what, verdict);
         }
         Reply::Done
     }

@@ -109,6 +109,7 @@ impl Writer<'_> {
             Command::PutSecret(secret) => self.put_secret(secret),
             Command::RemoveSecret(remove) => self.remove_secret(&remove),
             Command::NoteStored(note) => self.note_stored(note),
+            Command::NoteDeeds(deeds) => self.note_deeds(deeds),
         }
     }
 

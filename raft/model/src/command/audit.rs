@@ -1,10 +1,11 @@
-//! Who wanted what: commands that are signed, and notes of what was refused.
+//! Who wanted what: commands that are signed, and notes of what was refused or done without one.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use super::Command;
+use crate::ledger::Verdict;
 use crate::unit::Timestamp;
 
 /// See [`Command::Audited`].
@@ -42,4 +43,15 @@ pub struct Refused {
     pub why: String,
     /// How often the same was refused since the last such note.
     pub times: u32,
+}
+
+/// Something that somebody asked a node to do, and that is no command of the log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Deed {
+    /// Who and from where.
+    pub who: Who,
+    /// What they asked for.
+    pub what: String,
+    /// What became of it.
+    pub verdict: Verdict,
 }

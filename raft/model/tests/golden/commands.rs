@@ -4,11 +4,12 @@ use model::account::Role;
 use model::assignment::News;
 use model::command::{
     Audited, CancelJobs, CancelResult, Command, CommitPlan, ConfirmLost, ConfirmUser,
-    CreateJoinToken, DrainNode, ForgetEarlierLeases, InitCluster, MarkNodes, Membership,
+    CreateJoinToken, Deed, DrainNode, ForgetEarlierLeases, InitCluster, MarkNodes, Membership,
     NoteStored, NoteTrouble, Placement, PutMember, PutUser, RecordStatus, RedeemJoinToken, Refusal,
     Refused, RegisterNode, Rejection, RemoveNode, RemoveSecret, RemoveSshKey, Reply, RevokeToken,
     RotateToken, SetHeadIntent, SetPassword, SetQuota, SubmitJobs, SubmitKey,
 };
+use model::ledger::Verdict;
 use model::node::{HeadIntent, NodeHealth, NodeRole};
 use model::policy::EarlierLeases;
 use model::quota::Holder;
@@ -33,7 +34,8 @@ pub(crate) fn commands(samples: &mut Samples) {
         PutVolume, RemoveVolume, SetTimings, Expire, RevokeJoinToken, ForgetEarlierLeases,
         NoteTrouble, PutProject, RemoveProject, PutMember, PutQueue, RemoveQueue, SetQuota,
         ResetSpent, SetRules, ConfirmUser, PutDirectory, RemoveDirectory, PutSshKey, RemoveSshKey,
-        RotateToken, Audited, NoteRefusals, PutSecret, RemoveSecret, NoteStored);
+        RotateToken, Audited, NoteRefusals, PutSecret, RemoveSecret, NoteStored,
+        NoteDeeds);
     let values = [jobs(), nodes(), accounts(), people()].concat();
     samples.all(all, &values, &form());
     for older in older() {
@@ -142,6 +144,11 @@ fn people() -> Vec<Command> {
             node: NodeId(17),
             stored: stored(),
         }),
+        Command::NoteDeeds(vec![Deed {
+            who: who(),
+            what: "PUT /jobs/7/files/content work/a".into(),
+            verdict: Verdict::DoneOften { times: 300 },
+        }]),
     ]
 }
 

@@ -107,13 +107,18 @@ fn of_people(samples: &mut Samples) {
         },
     ];
     samples.all(all, &kinds, &part());
-    let all = variants!(Verdict: Done, Rejected, Refused);
+    let all = variants!(Verdict: Done, Rejected, Refused, DoneOften, Failed);
     let verdicts = [
         Verdict::Done,
         Verdict::Rejected("limit".into()),
         Verdict::Refused {
             why: "403".into(),
             times: 3,
+        },
+        Verdict::DoneOften { times: 300 },
+        Verdict::Failed {
+            why: "502".into(),
+            times: 2,
         },
     ];
     samples.all(all, &verdicts, &part());
