@@ -35,4 +35,4 @@ mod sweep;
 mod tree;
 mod walk;
 pub use error::{BeneathError, NameFault};
-pub use tree::{Archived, Format, Given, Opened, Page, Parents, Tree, Usage};
+pub use tree::{Archived, Format, Given, LEFT_OUT, Opened, Page, Parents, Tree, Usage};

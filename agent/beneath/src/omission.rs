@@ -35,6 +35,9 @@ pub enum Why {
     /// It was changed meanwhile: what was taken may be neither the old nor the new content.
     #[error("changed meanwhile")]
     Changed,
+    /// It became shorter while it was packed.
+    #[error("became shorter while it was read; the rest of it is filled with zeros")]
+    Shorter,
     /// The system cannot read it.
     #[error("cannot be read")]
     Unreadable,
@@ -83,5 +86,18 @@ impl Omissions {
             let path = OsString::from_vec(path.to_vec());
             self.told.push(Omission { path, why });
         }
+    }
+
+    /// All of it in lines for people: the path, a colon, the reason.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::from("Not in this archive, or not whole:\n");
+        for one in &self.told {
+            text.push_str(&format!("{}: {}\n", one.shown(), one.why));
+        }
+        let others = self.count - self.told.len() as u64;
+        if others > 0 {
+            text.push_str(&format!("and {others} others\n"));
+        }
+        text
     }
 }

@@ -25,7 +25,7 @@ use crate::resolve::open_root;
 
 pub use give::Given;
 pub use list::Page;
-pub use pack::{Archived, Format};
+pub use pack::{Archived, Format, LEFT_OUT};
 pub use read::Opened;
 pub use usage::Usage;
 pub use write::Parents;

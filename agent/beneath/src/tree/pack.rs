@@ -2,7 +2,8 @@
 //!
 //! Nothing is kept on a disk, and memory does not grow with the content. Names in the archive are
 //! relative to what was asked for, never absolute and never with `..`. Set-id bits are left out,
-//! and so is what is no file, directory or link. An archive that is cut off by an error has no end
+//! and so is what is no file, directory or link. What is left out, or is not whole because it changed
+//! meanwhile, is told in a last file, [`LEFT_OUT`]. An archive that is cut off by an error has no end
 //! mark.
 
 mod content;
@@ -26,6 +27,10 @@ use crate::omission::{Omissions, Why};
 use content::Content;
 use outlet::{Outlet, State};
 use packing::Packing;
+
+/// The name of the file in an archive that tells what is not in it, or not whole; it is there only
+/// if there is something to tell.
+pub const LEFT_OUT: &str = "god.left-out";
 
 /// Kinds of archives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,6 +87,8 @@ trait Pack {
         about: &About,
         content: &mut Content,
     ) -> io::Result<Result<(), Why>>;
+    /// A file with this text.
+    fn text(&mut self, name: &[u8], text: &[u8], about: &About) -> io::Result<Result<(), Why>>;
     fn link(&mut self, name: &[u8], about: &About, target: &[u8]) -> io::Result<Result<(), Why>>;
     fn finish(self) -> io::Result<()>;
 }

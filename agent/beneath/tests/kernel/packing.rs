@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use beneath::{Archived, BeneathError, Format, Why};
+use beneath::{Archived, BeneathError, Format, LEFT_OUT, Why};
 
 use crate::ground::{Ground, USER, directory, file, link, mode, on_ground, picture};
 
@@ -200,6 +200,67 @@ fn what_has_no_place_in_an_archive_is_told() {
         let unpacked = unpack(ground, &packed, Format::Tar);
         let about = unpacked.join("program").metadata().unwrap();
         assert_eq!(about.mode() & 0o7777, 0o755);
+        let told = fs::read_to_string(unpacked.join(LEFT_OUT)).unwrap();
+        let (first, lines) = told.split_once('\n').unwrap();
+        assert_eq!(first, "Not in this archive, or not whole:");
+        let mut lines: Vec<_> = lines.lines().collect();
+        lines.sort_unstable();
+        let denied = ["closed: permission denied", "secret: permission denied"];
+        assert_eq!(lines, denied);
+    });
+}
+
+/// Makes a file shorter when the first bytes of an archive come.
+struct Cuts<'a> {
+    file: &'a Path,
+    packed: Vec<u8>,
+}
+
+impl Write for Cuts<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.packed.is_empty() {
+            fs::File::options()
+                .write(true)
+                .open(self.file)?
+                .set_len(1_000)?;
+        }
+        self.packed.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_packed_is_as_long_as_it_says() {
+    on_ground(|ground| {
+        let shrinks = ground.job.join("shrinks");
+        for (format, length) in [(Format::Tar, 4 << 20), (Format::Zip, 1_000)] {
+            file(&shrinks, &"x".repeat(4 << 20), USER);
+            let mut cuts = Cuts {
+                file: &shrinks,
+                packed: Vec::new(),
+            };
+            let tree = ground.tree();
+            let archived = tree
+                .archive(Path::new(""), format, &mut cuts, 1 << 30)
+                .unwrap();
+            assert_eq!(archived.bytes, length as u64);
+            let unpacked = unpack(ground, &cuts.packed, format);
+            let found = fs::read(unpacked.join("shrinks")).unwrap();
+            assert_eq!(found.len(), length);
+            assert!(found[..1_000].iter().all(|byte| *byte == b'x'));
+            assert!(found[1_000..].iter().all(|byte| *byte == 0));
+            let told = fs::read_to_string(unpacked.join(LEFT_OUT));
+            match format {
+                Format::Zip => assert!(told.is_err(), "{told:?}"),
+                Format::Tar | Format::TarGz => {
+                    assert!(told.unwrap().contains("shrinks: became shorter"));
+                }
+            }
+            fs::remove_dir_all(unpacked).unwrap();
+        }
     });
 }
 

@@ -8,7 +8,7 @@ use rustix::fs::{fstat, readlinkat};
 use rustix::io::Errno;
 
 use super::content::Content;
-use super::{About, Archived, Pack};
+use super::{About, Archived, LEFT_OUT, Pack};
 use crate::descend::{ENTRIES, PLACE, fault, open_beneath, open_told, reopen};
 use crate::entry::Kind;
 use crate::error::BeneathError;
@@ -44,7 +44,20 @@ impl<'a, P: Pack> Packing<'a, P> {
     }
 
     /// Ends the archive, as a whole one.
-    pub(super) fn finish(self) -> Result<Archived, BeneathError> {
+    pub(super) fn finish(mut self) -> Result<Archived, BeneathError> {
+        if self.archived.left.count > 0 {
+            let text = self.archived.left.text();
+            let about = About {
+                mode: 0o644,
+                uid: 0,
+                gid: 0,
+                modified: 0,
+                size: text.len() as u64,
+            };
+            let told = self.pack.text(LEFT_OUT.as_bytes(), text.as_bytes(), &about);
+            // A file that has this name already keeps it.
+            let _ = told.map_err(BeneathError::Writer)?;
+        }
         self.pack.finish().map_err(BeneathError::Writer)?;
         Ok(self.archived)
     }
@@ -126,7 +139,7 @@ impl<'a, P: Pack> Packing<'a, P> {
         match put.map_err(BeneathError::Writer)? {
             Ok(()) => {
                 self.archived.entries += 1;
-                self.archived.bytes = bytes;
+                self.archived.bytes = bytes - content.left();
                 if let Some(why) = content.fault() {
                     self.archived.left.add(found.path, why);
                 }

@@ -8,13 +8,16 @@ use ::tar::{Builder, EntryType, Header};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::content::Content;
+use super::content::{Content, Filled};
 use super::outlet::Outlet;
 use super::{About, Pack};
 use crate::omission::Why;
 
 /// How hard gzip tries. At level 1 it makes what is packed already larger by a twentieth.
 const LEVEL: Compression = Compression::new(3);
+/// Files of up to so many bytes are read before their length is written down: they may have become
+/// shorter. What is longer is filled up then.
+const READ_FIRST_BYTES: u64 = 256 << 10;
 /// The name of an entry that holds a long name.
 const LONG_NAME: &[u8] = b"././@LongLink";
 
@@ -123,7 +126,21 @@ impl Pack for Tar<'_> {
         about: &About,
         content: &mut Content,
     ) -> io::Result<Result<(), Why>> {
-        self.entry(EntryType::Regular, name, b"", about, content)?;
+        if about.size > READ_FIRST_BYTES {
+            self.entry(EntryType::Regular, name, b"", about, Filled(content))?;
+            return Ok(Ok(()));
+        }
+        let mut text = Vec::new();
+        content.read_to_end(&mut text)?;
+        self.text(name, &text, about)
+    }
+
+    fn text(&mut self, name: &[u8], text: &[u8], about: &About) -> io::Result<Result<(), Why>> {
+        let about = About {
+            size: text.len() as u64,
+            ..*about
+        };
+        self.entry(EntryType::Regular, name, b"", &about, text)?;
         Ok(Ok(()))
     }
 
@@ -134,5 +151,33 @@ impl Pack for Tar<'_> {
 
     fn finish(self) -> io::Result<()> {
         self.0.into_inner()?.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::pack::outlet::State;
+
+    #[test]
+    fn a_small_file_that_has_become_shorter_has_the_length_that_it_has() {
+        let (state, mut packed) = (State::default(), Vec::new());
+        let mut tar = Tar::plain(Outlet::new(&mut packed, &state));
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"abc").unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        let about = About {
+            mode: 0o640,
+            uid: 0,
+            gid: 0,
+            modified: 0,
+            size: 5,
+        };
+        let mut content = Content::new(file, about.size);
+        tar.file(b"short", &about, &mut content).unwrap().unwrap();
+        tar.finish().unwrap();
+        assert_eq!((content.fault(), content.left()), (None, 2));
+        assert_eq!(packed[124..136], *b"00000000003\0", "the size in octal");
+        assert_eq!(packed[512..516], *b"abc\0");
     }
 }

@@ -1,7 +1,7 @@
 //! A zip archive, written without ever going back. Its names must make sense to any system that
 //! unpacks it, so what means something else on one of them is written as `%NN`.
 
-use std::io;
+use std::io::{self, Write};
 
 use ::zip::result::ZipError;
 use ::zip::write::{FullFileOptions, SimpleFileOptions, StreamWriter};
@@ -38,6 +38,14 @@ impl Pack for Zip<'_> {
         let begun = put(self.0.start_file(portable(name), options(about)?))?;
         if begun.is_ok() {
             io::copy(content, &mut self.0)?;
+        }
+        Ok(begun)
+    }
+
+    fn text(&mut self, name: &[u8], text: &[u8], about: &About) -> io::Result<Result<(), Why>> {
+        let begun = put(self.0.start_file(portable(name), options(about)?))?;
+        if begun.is_ok() {
+            self.0.write_all(text)?;
         }
         Ok(begun)
     }
