@@ -10,6 +10,8 @@ pub const CONNECT_WAIT: Duration = Duration::from_secs(3);
 pub const READ_WAIT: Duration = Duration::from_secs(70);
 /// How long the upload of a file is tried, unless `--timeout` says otherwise.
 pub const UPLOAD_PATIENCE: Duration = Duration::from_secs(24 * 3_600);
+/// Versions of a file that are begun, each because the one before broke off, until it is given up.
+pub const VERSIONS_MAX: usize = 5;
 /// How often a download says how far it is.
 pub const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// Files of one directory that are listed; a page more is read at once.

@@ -131,6 +131,9 @@ pub enum SecretAction {
     Set {
         /// Its name
         name: String,
+        /// Refused: whoever is on this machine can read what is typed here.
+        #[arg(hide = true, allow_hyphen_values = true)]
+        typed: Vec<String>,
         /// File with the value, byte for byte; - is standard input
         #[arg(short, long, value_name = "FILE")]
         file: Option<PathBuf>,

@@ -8,9 +8,10 @@ use api_types::file::{
 };
 use reqwest::Method;
 
+use super::wait::or_interrupt;
 use crate::args::files::{Archive, Files, Get, Ls, Put, Rm};
 use crate::client::{Client, Request};
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::limits::FILES_LISTED_MAX;
 use crate::output::table::{Column, Rank};
 use crate::output::{cells, note};
@@ -91,7 +92,10 @@ async fn get(session: &Session, args: Get) -> Result<(), Failure> {
     let request = || Request::get(path.clone()).query(&query);
     let got = match &target {
         Target::Out => fetch::to_stdout(client, &request()?).await?,
-        Target::File(to) => fetch::to_file(client, request, to).await?,
+        Target::File(to) => {
+            let stop = || interrupted("the same command goes on where it was");
+            or_interrupt(fetch::to_file(client, request, to), stop).await?
+        }
     };
     tell(session, &target, got);
     Ok(())
@@ -109,10 +113,18 @@ async fn archive(session: &Session, args: Archive) -> Result<(), Failure> {
     let request = Request::get(format!("/jobs/{job}/files/archive")).query(&query)?;
     let got = match &target {
         Target::Out => fetch::to_stdout(client, &request).await?,
-        Target::File(to) => fetch::whole_to_file(client, &request, to).await?,
+        Target::File(to) => {
+            let stop = || interrupted("nothing is left: an archive cannot be continued");
+            or_interrupt(fetch::whole_to_file(client, &request, to), stop).await?
+        }
     };
     tell(session, &target, got);
     Ok(())
+}
+
+/// What Ctrl-C means to a download, and what it leaves.
+fn interrupted(hint: &str) -> Failure {
+    Failure::new(Kind::Interrupted, "not downloading any more").hint(hint)
 }
 
 fn tell(session: &Session, target: &Target, bytes: u64) {

@@ -30,11 +30,15 @@ pub async fn run(session: &Session, action: Option<SecretAction>) -> Result<(), 
         }
         Some(SecretAction::Set {
             name,
+            typed,
             file,
             project,
             registry,
             login,
         }) => {
+            if !typed.is_empty() {
+                return Err(typed_here(&name));
+            }
             let mut request = value(session, &name, file.as_deref())?;
             (request.registry, request.login) = (registry, login);
             let request =
@@ -53,6 +57,14 @@ pub async fn run(session: &Session, action: Option<SecretAction>) -> Result<(), 
                 .data(&format!("secret {said} is forgotten\n"))
         }
     }
+}
+
+/// Says nothing of what was typed.
+fn typed_here(name: &str) -> Failure {
+    let name = cells::safe(name);
+    Failure::usage("a value is not taken from the command line, where others can read it").hint(
+        format!("goctl secret set {name} asks for it; or --file FILE, - for standard input"),
+    )
 }
 
 fn path(name: &str, project: Option<&str>) -> String {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::client::{Client, Request, unreadable};
 use crate::error::{Failure, Kind};
-use crate::limits::{LOOK_FIRST, LOOK_MAX, OUTAGE_MAX, PROGRESS_EVERY};
+use crate::limits::{LOOK_FIRST, LOOK_MAX, OUTAGE_MAX, PROGRESS_EVERY, VERSIONS_MAX};
 use crate::output::{cells, write_out};
 
 /// What has arrived of a file.
@@ -48,14 +48,23 @@ pub(super) async fn whole_to_file(
         tag: String::new(),
         bytes: 0,
     };
+    // What is left of it is no archive, whatever ends it.
+    let unfinished = Unfinished(part.path.clone());
     let got = part.take(response).await;
-    if let Err(failure) = got {
-        // What is left is no archive.
-        let _ = fs::remove_file(&part.path);
-        return Err(failure.hint("ask again: an archive cannot be continued"));
-    }
+    got.map_err(|failure| failure.hint("ask again: an archive cannot be continued"))?;
     rename(&part.path, to)?;
+    drop(unfinished);
     Ok(part.bytes)
+}
+
+/// A file that is removed unless it has got its name by then.
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // It may never have been made.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// Downloads a file, through outages, from where an earlier download broke off.
@@ -66,10 +75,20 @@ pub(super) async fn to_file(
 ) -> Result<u64, Failure> {
     let mut part = earlier(to);
     let (mut pause, mut quiet_since) = (LOOK_FIRST, Instant::now());
+    let mut versions = 0;
     loop {
         let before = part.as_ref().map(|part| part.bytes);
-        match piece(client, request()?, to, &mut part).await {
+        let version = part.as_ref().map(|part| part.tag.clone());
+        let got = piece(client, request()?, to, &mut part).await;
+        let now = part.as_ref().map(|part| &part.tag);
+        versions += usize::from(version.as_ref().is_some_and(|one| Some(one) != now));
+        match got {
             Ok(()) => break,
+            Err(_) if versions >= VERSIONS_MAX => {
+                let message = "the file changes again and again while it is read";
+                let hint = "get it when the job has ended, or let the job make a copy of it";
+                return Err(Failure::failed(message).hint(hint));
+            }
             Err(failure) if failure.is(code::BAD_RANGE) && part.is_some() => {
                 forget(part.take())?;
             }
