@@ -26,8 +26,6 @@ use crate::secrets::Asking;
 const HEARTBEAT_FIRST: Millis = Millis(1_000);
 /// Questions about attempts that are answered at the same time.
 const ANSWERS_MAX: usize = 256;
-/// Wishes about files that are carried out at the same time, each with a thread and a few frames.
-const FILES_MAX: usize = 64;
 /// The first wait before a head is called again.
 const REDIAL_FIRST: Duration = Duration::from_millis(50);
 /// The longest wait before a head is called again.
@@ -49,7 +47,7 @@ pub struct Uplink {
     save_heads: SaveHeads,
     answers: Arc<Semaphore>,
     asking: Arc<Asking>,
-    files: Semaphore,
+    files: files::Places,
     failed: mpsc::Sender<JournalError>,
 }
 
@@ -97,7 +95,7 @@ impl Uplink {
             save_heads: parts.save_heads,
             answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
             asking: parts.asking,
-            files: Semaphore::new(FILES_MAX),
+            files: files::Places::default(),
             failed: parts.failed,
         })
     }

@@ -117,6 +117,11 @@ impl Gates {
         })
     }
 
+    /// Long polls and streams that are open, downloads and uploads of files among them.
+    pub(crate) fn lasting_open(&self) -> usize {
+        LASTING_MAX.saturating_sub(self.lasting.available_permits())
+    }
+
     /// Room for so many KiB of a body while it is read.
     pub(crate) fn body(&self, kib: usize) -> Result<OwnedSemaphorePermit, Refused> {
         let kib = u32::try_from(kib).unwrap_or(u32::MAX);
@@ -161,7 +166,9 @@ mod tests {
             .collect();
         assert!(gates.lasting(&alice).is_err());
         assert!(gates.lasting(&"bob".into()).is_ok());
+        assert_eq!(gates.lasting_open(), LASTING_PER_USER_MAX);
         drop(open);
+        assert_eq!(gates.lasting_open(), 0);
         assert!(gates.lasting(&alice).is_ok());
         assert!(gates.users.lock().unwrap().is_empty());
     }

@@ -13,6 +13,7 @@ mod app;
 mod connections;
 mod edge;
 mod gate;
+mod held;
 mod metrics;
 mod remainder;
 mod stalled;

@@ -8,6 +8,7 @@
 mod content;
 mod fault;
 mod packing;
+mod places;
 mod writing;
 
 use std::ffi::OsStr;
@@ -26,6 +27,7 @@ use super::Uplink;
 use crate::files::owner::Owner;
 use crate::runtime::Place;
 use fault::Refusal;
+pub(super) use places::Places;
 
 /// Bytes of names and targets that one answer tells; there is more for the next.
 const LISTED_BYTES_MAX: usize = 1 << 20;
@@ -36,13 +38,15 @@ pub(super) async fn serve(
     call: FilesCall,
     stream: &mut Stream,
 ) -> Result<(), NetError> {
-    let Ok(_permit) = uplink.files.try_acquire() else {
-        let words = "the node is busy with the files of others".into();
-        let fault = FileFault::Again;
-        return stream
-            .sender
-            .send(&FilesAnswer::Refused { fault, words })
-            .await;
+    let _place = match uplink.files.take(&call.owner) {
+        Ok(place) => place,
+        Err(words) => {
+            let fault = FileFault::Again;
+            return stream
+                .sender
+                .send(&FilesAnswer::Refused { fault, words })
+                .await;
+        }
     };
     // The directory's name does not depend on the fence.
     let place = uplink.runner.place(Held {

@@ -1,7 +1,5 @@
 //! What a job writes, byte for byte.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use api_types::header::{LOG_ATTEMPT, LOG_OFFSET};
@@ -10,21 +8,18 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use futures_util::{FutureExt, Stream, StreamExt};
 use model::account::UserName;
 use model::log::LogError;
 use model::{AttemptId, JobId, NodeId};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::jobs::{Found, find};
 use crate::app::{App, Seen};
 use crate::auth::Caller;
 use crate::extract::{JobNumber, Params};
-use crate::gate::Lasting;
-use crate::host::files::Content;
+use crate::held::held;
 use crate::host::{HostError, Output, OutputKind, OutputRequest, OutputStart};
-use crate::limits::{NODE_WAIT, STREAM_ALIVE_EVERY, WAIT_SECONDS_MAX};
+use crate::limits::{NODE_WAIT, WAIT_SECONDS_MAX};
 use crate::problem::Refused;
 
 /// Read what a job writes.
@@ -73,26 +68,6 @@ pub(crate) async fn job_logs(
     let Output { offset, chunks } = opened.unwrap_or_else(|_| Err(late()))?;
     let body = held(chunks, app, caller, place);
     Ok(answer(Some(attempt), offset, body))
-}
-
-/// A body of what comes, for as long as it may be sent.
-pub(super) fn held(chunks: Content, app: App, caller: Caller, place: Lasting) -> Body {
-    Body::from_stream(Held {
-        chunks,
-        over: Box::pin(over(app, caller).fuse()),
-        _place: place,
-    })
-}
-
-/// Resolves when nothing more may be sent: the server stops, or the token has ended.
-async fn over(app: App, caller: Caller) -> HostError {
-    while caller.still_valid(&app.log().read(), app.now()) {
-        tokio::select! {
-            () = app.stopping() => return LogError::Stopped.into(),
-            () = sleep(STREAM_ALIVE_EVERY) => {}
-        }
-    }
-    HostError::Refused("the token has ended".into())
 }
 
 fn answer(attempt: Option<AttemptId>, offset: u64, body: Body) -> Response {
@@ -207,23 +182,4 @@ pub(super) fn attempts(found: &Found) -> Vec<Known> {
         ended: false,
     });
     past.chain(current).collect()
-}
-
-/// A stream that keeps its place until it ends or is dropped. When it may not go on it breaks, so
-/// that nobody takes what was sent for the whole.
-struct Held<O> {
-    chunks: Content,
-    over: Pin<Box<O>>,
-    _place: Lasting,
-}
-
-impl<O: Future<Output = HostError>> Stream for Held<O> {
-    type Item = Result<Bytes, HostError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Poll::Ready(why) = self.over.as_mut().poll(context) {
-            return Poll::Ready(Some(Err(why)));
-        }
-        self.chunks.poll_next_unpin(context)
-    }
 }

@@ -27,6 +27,12 @@ pub(crate) fn gather(app: &App) -> Vec<Family> {
     families.extend(nodes(&state));
     families.extend(log(&state, &raft, &figures));
     families.extend(scheduler(&figures));
+    families.push(one(
+        "api_streams",
+        "Long polls and streams that are open at this head, files on their way among them.",
+        None,
+        app.gates().lasting_open() as f64,
+    ));
     families.extend(app.requests().families());
     families
 }

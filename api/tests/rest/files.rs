@@ -1,5 +1,7 @@
 //! The files of jobs, through a host that plays the nodes.
 
+use std::time::Duration;
+
 use api::host::HostError;
 use api::host::files::FileFault;
 
@@ -186,6 +188,37 @@ async fn each_fault_has_its_status_and_names_the_remedy() {
         "{}",
         problem.detail
     );
+}
+
+/// How many streams are open, as the metrics say.
+async fn streams(bench: &Bench) -> String {
+    let metrics = bench.ask("op", "GET", "/metrics", "").await;
+    metrics.expect_status(200);
+    let text = String::from_utf8(metrics.body).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("godocker_api_streams "));
+    line.unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_for_long_is_given_up_and_does_not_take_it_for_the_whole() {
+    let bench = with_files(&[("work/a", "0123456789")]).await;
+    let path = "/jobs/1/files/content?path=work/a";
+    let mut stalled = bench.open("alice", path).await;
+    let mut slow = bench.open("alice", path).await;
+    assert_eq!(stalled.chunk().await.unwrap().unwrap(), b"012");
+    let mut read = slow.chunk().await.unwrap().unwrap();
+    assert_eq!(streams(&bench).await, "godocker_api_streams 2.0");
+    for _ in 0..3 {
+        tokio::time::sleep(api::limits::STALLED_WAIT - Duration::from_secs(1)).await;
+        read.append(&mut slow.chunk().await.unwrap().unwrap());
+    }
+    assert_eq!(read, b"0123456789", "slow is not still");
+    assert!(slow.chunk().await.is_none());
+    assert_eq!(streams(&bench).await, "godocker_api_streams 0.0");
+    let broken = stalled.chunk().await.unwrap();
+    assert!(broken.is_err(), "{broken:?}");
 }
 
 #[tokio::test]

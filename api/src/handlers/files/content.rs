@@ -15,7 +15,7 @@ use super::{Wish, at, refusal, stem};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::extract::{JobNumber, Params};
-use crate::handlers::logs::held;
+use crate::held::held;
 use crate::host::files::{ArchiveKind, Content};
 use crate::problem::Refused;
 
@@ -80,7 +80,8 @@ pub(crate) async fn read_file(
 /// Read files of a job as one archive.
 ///
 /// Packed while it is sent. What the job's user cannot read, pipes, sockets and devices are left
-/// out; in a zip links as well. A part that broke off has no end mark, and the answer no end.
+/// out; in a zip links as well. The last file, `god.left-out`, tells what is not in it or not
+/// whole, if there is such. A part that broke off has no end mark, and the answer no end.
 #[utoipa::path(
     get, path = "/jobs/{id}/files/archive", tag = "files",
     params(("id" = u64, Path, description = "The job's number"), ArchiveQuery),
