@@ -60,6 +60,27 @@ impl Bench {
         Bench::start("docker", agents, further)
     }
 
+    /// So many heads and one agent on this engine, all with these variables.
+    ///
+    /// # Errors
+    /// If the cluster does not start.
+    pub fn with(engine: &str, heads: u32, env: &[(&str, &str)]) -> anyhow::Result<Bench> {
+        let dir = tempfile::Builder::new()
+            .prefix("godocker-test-")
+            .tempdir()?;
+        let further = ["--docker-socket", engine, "--cpus", "64"];
+        let layout = Layout {
+            heads,
+            agents: 1,
+            runtime: "docker",
+            further: further.map(String::from).into(),
+        };
+        Ok(Bench {
+            cluster: Cluster::start_in(dir, &layout, env)?,
+            docker: true,
+        })
+    }
+
     /// One agent whose jobs are plain processes.
     ///
     /// # Errors

@@ -188,6 +188,23 @@ impl Client {
         Ok(answer.error_for_status()?)
     }
 
+    /// Asks with these headers, whatever is answered; the rest is up to whoever holds it.
+    ///
+    /// # Errors
+    /// If it is not answered.
+    pub async fn answer(
+        &self,
+        head: usize,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<reqwest::Response> {
+        let mut request = self.http.get(self.url(head, path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(request.bearer_auth(&self.token).send().await?)
+    }
+
     /// Asks for the end of a job, once, at one head.
     pub async fn cancel(&self, head: usize, job: u64) -> Tried<CancelResult> {
         let request = self

@@ -16,6 +16,7 @@ pub mod registry;
 pub mod scenario;
 pub mod sim;
 pub mod stream;
+pub mod tap;
 pub mod user;
 pub mod weather;
 pub mod wind;

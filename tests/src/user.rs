@@ -55,4 +55,15 @@ impl User {
         ensure!(output.status.success(), "goctl {args:?}: {said}");
         Ok(String::from_utf8(output.stdout)?)
     }
+
+    /// The token that their login left with them.
+    ///
+    /// # Errors
+    /// If they are logged in nowhere.
+    pub fn token(&self) -> anyhow::Result<String> {
+        let text = std::fs::read_to_string(self.home.path().join("credentials.toml"))?;
+        let from = text.find("god_").context("a token")?;
+        let end = text[from..].find('"').context("its end")?;
+        Ok(text[from..from + end].to_owned())
+    }
 }

@@ -1,6 +1,4 @@
-//! The files of jobs, on real nodes that run real processes: asked of every head, with names that
-//! want out, while the files change, and when their node is gone.
-#![allow(clippy::unwrap_used, reason = "tests")]
+//! Any head shows, sends, packs and changes the files of a job, and names that want out lead nowhere.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,40 +9,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tests::cluster::{Cluster, Layout, binary, until};
 
-fn process() -> Layout {
-    Layout {
-        heads: 3,
-        agents: 2,
-        runtime: "process",
-        further: vec!["--cpus".into(), "8".into()],
-    }
-}
-
-/// Runs a script to its end; gives the job.
-fn run(cluster: &Cluster, script: &str) -> anyhow::Result<u64> {
-    let id = submit(cluster, script)?;
-    until(&format!("job {id} has ended"), || {
-        let job = cluster.goctl_json(&["show", &id.to_string()])?;
-        Ok((job["state"] == "succeeded").then_some(()))
-    })?;
-    Ok(id)
-}
-
-fn submit(cluster: &Cluster, script: &str) -> anyhow::Result<u64> {
-    let args = [
-        "submit", "-q", "--cpu", "0.1", "--mem", "64M", "--", "/bin/sh", "-c", script,
-    ];
-    Ok(cluster.goctl(&args)?.trim().parse()?)
-}
-
-fn names(list: &Value) -> anyhow::Result<Vec<String>> {
-    let files = list.as_array().context("a list")?;
-    let name = |file: &Value| file["name"].as_str().map(str::to_owned);
-    files
-        .iter()
-        .map(|file| name(file).context("a name"))
-        .collect()
-}
+use crate::{names, process, run, submit};
 
 #[test]
 fn every_head_lists_and_sends_what_a_job_left() -> anyhow::Result<()> {

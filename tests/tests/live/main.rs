@@ -5,6 +5,7 @@
 mod docker;
 mod ends;
 mod metrics;
+mod nowhere;
 mod output;
 mod places;
 mod registries;
