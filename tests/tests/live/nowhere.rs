@@ -181,12 +181,7 @@ impl Bob {
         let stranger = User::new()?.answer(&login, &format!("{wrong}\n"))?;
         ensure!(!stranger.status.success(), "{stranger:?}");
         let made = done(&["token", "create", "--label", "ci", "--scope", "read"], "")?;
-        let id = made
-            .trim()
-            .splitn(3, '_')
-            .nth(1)
-            .context("an id")?
-            .to_owned();
+        let id = made.trim().split('_').nth(1).context("an id")?.to_owned();
         let rotated = done(&["token", "rotate", &id], "")?;
         let known = vec![
             Known::new("the password for one login", once.as_bytes()),
