@@ -38,7 +38,7 @@ pub async fn serve(
     let app = App::new(host, stopping.clone());
     let service = router::build(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
-    // What ends a handshake is small, and an answer behind it would wait for a late acknowledgement.
+    // What ends a handshake is small; an answer behind it would wait for a late acknowledgement.
     let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls)))
         .handshake_timeout(HANDSHAKE_WAIT)
         .acceptor(NoDelayAcceptor::new());

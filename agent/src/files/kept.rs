@@ -234,8 +234,8 @@ enum Unmeasured {
     Note(std::io::Error),
 }
 
-/// Returns when a running attempt's directory holds a bound, or what cannot be counted; never, without
-/// a bound.
+/// Returns when a running attempt's directory holds a bound, or what cannot be counted; never,
+/// without a bound.
 pub async fn overflows(storage: &Storage, place: &Place, most: Option<Bytes>) {
     let Some(most) = most else {
         return std::future::pending().await;

@@ -19,8 +19,8 @@ pub struct AuditLine {
     pub from: String,
     /// Method and path of the request; if it would change files of a job, theirs too.
     pub what: String,
-    /// `done`, `rejected` by the cluster's rules, `refused` at the door, or `failed`: begun, and not
-    /// seen to be done.
+    /// `done`, `rejected` by the cluster's rules, `refused` at the door, or `failed`: begun, and
+    /// not seen to be done.
     pub verdict: String,
     /// Why it was not done.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,8 @@
 //!
 //! Dated list of versions. A reader knows every version ever written; a writer writes the last.
 //! - 4 (2026-11-26): jobs have published ports and a bound on their directory, quotas one on job
-//!   directories, rules say who may publish. Two new tables, two commands, an outcome, two verdicts.
+//!   directories, rules say who may publish. Two new tables, two commands, an outcome, two
+//!   verdicts.
 //! - 3 (2026-11-26): jobs ask for secrets. A new table and two commands.
 //! - 2 (2026-11-26): jobs have project, queue, entry point, network, root and a bound on output;
 //!   volumes have sub-paths and say who may use them; accounts have groups, home, mail, source and

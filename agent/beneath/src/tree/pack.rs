@@ -2,9 +2,9 @@
 //!
 //! Nothing is kept on a disk, and memory does not grow with the content. Names in the archive are
 //! relative to what was asked for, never absolute and never with `..`. Set-id bits are left out,
-//! and so is what is no file, directory or link. What is left out, or is not whole because it changed
-//! meanwhile, is told in a last file, [`LEFT_OUT`]. An archive that is cut off by an error has no end
-//! mark.
+//! and so is what is no file, directory or link. What is left out, or is not whole because it
+//! changed meanwhile, is told in a last file, [`LEFT_OUT`]. An archive that is cut off by an error
+//! has no end mark.
 
 mod content;
 mod outlet;

@@ -1,6 +1,6 @@
 //! Sets of jobs by number. Numbers are given one after the other, so a set keeps 64 of them in one
-//! node of a tree instead of one: a long queue takes a fiftieth of the memory, and a change of state
-//! copies that much less.
+//! node of a tree instead of one: a long queue takes a fiftieth of the memory, and a change of
+//! state copies that much less.
 
 use core::ops::{Bound, RangeBounds};
 
