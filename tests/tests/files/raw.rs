@@ -100,8 +100,9 @@ impl Door {
         let line = text
             .lines()
             .find_map(|line| line.strip_prefix("godocker_api_streams "));
-        let open: f64 = line.context("godocker_api_streams")?.parse()?;
-        Ok(open as u64)
+        // A gauge is written with a fraction.
+        let count = line.context("godocker_api_streams")?;
+        Ok(count.trim_end_matches(".0").parse()?)
     }
 
     /// Waits until so many streams are open and no more.
