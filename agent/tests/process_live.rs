@@ -136,6 +136,7 @@ async fn term_is_honoured_or_caught_or_ignored_and_kill_is_not() {
 
     // Not process 1 itself, so the kernel's default action works.
     let place = desk.start(&argv(41, &["sleep", "1000"])).await;
+    assert!(!desk.supervisors(&place).is_empty());
     desk.runtime.signal(&place, Signal::Term).await.unwrap();
     assert_eq!(desk.end(&place).await, killed(15, false));
     desk.leave_nothing(&place).await;

@@ -115,7 +115,24 @@ impl Desk {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         let dir = self.dir.path().to_string_lossy().into_owned();
         assert!(!mounts.contains(&dir), "a mount is left: {mounts}");
-        assert_eq!(processes_with(&place.name()), Vec::<String>::new());
+        assert_eq!(self.supervisors(place), Vec::<String>::new());
+    }
+
+    /// Command lines of supervisors of this attempt. They have its directory as an argument, the
+    /// whole path: other agents on this machine number their attempts alike.
+    pub fn supervisors(&self, place: &Place) -> Vec<String> {
+        let state = self.config.state.join(place.name());
+        let needle = format!(" shim {}-", state.display());
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir("/proc").unwrap() {
+            let path = entry.unwrap().path().join("cmdline");
+            let line = std::fs::read(path).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            if line.contains(&needle) {
+                found.push(line);
+            }
+        }
+        found
     }
 }
 
@@ -133,21 +150,6 @@ pub fn groups(parent: &str, place: &Place) -> Vec<PathBuf> {
         .map(|root| root.join(&name))
         .filter(|path| path.exists())
         .collect()
-}
-
-/// Command lines of supervisors of this attempt, whichever desk's: names are unique per test.
-fn processes_with(name: &str) -> Vec<String> {
-    let needle = format!("/process/{name}-");
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap() {
-        let path = entry.unwrap().path().join("cmdline");
-        let line = std::fs::read(path).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        if line.contains(&needle) && line.contains(" shim ") {
-            found.push(line);
-        }
-    }
-    found
 }
 
 /// A shell script as a job, with a cpu and plenty of memory.
