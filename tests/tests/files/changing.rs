@@ -123,7 +123,8 @@ fn a_file_that_changes_is_as_long_as_it_was_or_breaks_off() -> anyhow::Result<()
 
 /// Makes, fills, empties, renames and removes without pause, and counts its rounds.
 const CHURN: &str = "i=0; until test -e stop; do i=$((i+1)); \
-    mkdir -p d$((i%7))/e; head -c $((i*7919%300000)) /dev/zero | tr '\\0' x > d$((i%7))/f$((i%13)); \
+    mkdir -p d$((i%7))/e; \
+    head -c $((i*7919%300000)) /dev/zero | tr '\\0' x > d$((i%7))/f$((i%13)); \
     test -e d$((i%5))/f1 && : > d$((i%5))/f1; \
     mv d$((i%7))/f$((i%13)) d$((i%7))/e/g$((i%11)); \
     ln -sf ../d$((i%7)) d$((i%7))/link; \

@@ -1,5 +1,5 @@
-//! Transfers that are cut off because their node dies (`kill -9`): nobody takes a part for the whole,
-//! nothing stays behind on a head, and what is missing comes once the node is back.
+//! Transfers that are cut off because their node dies (`kill -9`): nobody takes a part for the
+//! whole, nothing stays behind on a head, and what is missing comes once the node is back.
 
 use std::path::Path;
 use std::process::{Child, Stdio};

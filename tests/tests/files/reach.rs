@@ -1,4 +1,5 @@
-//! Any head shows, sends, packs and changes the files of a job, and names that want out lead nowhere.
+//! Any head shows, sends, packs and changes the files of a job, and names that want out lead
+//! nowhere.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

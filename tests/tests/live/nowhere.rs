@@ -1,7 +1,7 @@
 //! What nobody may find. Values of secrets, passwords, API keys and private keys that are used here
 //! are searched for in all that a cluster writes (logs, tables, snapshots of the heads, also one
-//! that was sent to a head, journals, the files of attempts) and in what the engine knows: in clear,
-//! in hexadecimal digits and in base64.
+//! that was sent to a head, journals, the files of attempts) and in what the engine knows: in
+//! clear, in hexadecimal digits and in base64.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

@@ -1,4 +1,5 @@
-//! Secrets: the job that names one reads it. That nothing and nobody else does, `nowhere` looks for.
+//! Secrets: the job that names one reads it. That nothing and nobody else does, `nowhere` looks
+//! for.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
