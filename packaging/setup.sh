@@ -59,6 +59,7 @@ has_command unzip          | unzip
 has_static_busybox         | busybox-static
 has_command slapd          | slapd
 has_command ldapwhoami     | ldap-utils
+has_command sslscan        | sslscan
 has_command debootstrap    | debootstrap
 has_keyring                | debian-archive-keyring
 '

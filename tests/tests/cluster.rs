@@ -414,3 +414,35 @@ fn a_revoked_token_opens_no_head_a_second_later_whoever_leads() -> anyhow::Resul
     }
     Ok(())
 }
+
+/// What a scanner of others finds at a head's port.
+#[test]
+fn users_are_served_by_nothing_older_than_tls_1_3() -> anyhow::Result<()> {
+    let cluster = Cluster::start(&Layout {
+        heads: 1,
+        agents: 0,
+        ..fake()
+    })?;
+    let head = cluster.heads().into_iter().next().context("a head")?;
+    let url = cluster.node(&head)?.api.clone().context("an address")?;
+    let address = url.strip_prefix("https://").context("https only")?;
+    let scan = std::process::Command::new("sslscan")
+        .args(["--no-colour", "--xml=-", address])
+        .output()
+        .context("sslscan: is it installed?")?;
+    ensure!(scan.status.success(), "{scan:?}");
+    let found = String::from_utf8(scan.stdout)?;
+    let enabled = found.matches("enabled=\"1\"").count();
+    let newest = "<protocol type=\"tls\" version=\"1.3\" enabled=\"1\" />";
+    ensure!(enabled == 1 && found.contains(newest), "{found}");
+    let ciphers = found.lines().filter(|line| line.contains("<cipher "));
+    let (newer, older): (Vec<_>, Vec<_>) = ciphers.partition(|line| line.contains("TLSv1.3"));
+    ensure!(!newer.is_empty() && older.is_empty(), "{found}");
+    ensure!(!found.contains("vulnerable=\"1\""), "{found}");
+
+    let plain = std::process::Command::new("curl")
+        .args(["-s", &format!("http://{address}/api/v1/ready")])
+        .output()?;
+    ensure!(!plain.status.success(), "plain HTTP is answered: {plain:?}");
+    Ok(())
+}
