@@ -441,7 +441,7 @@ fn users_are_served_by_nothing_older_than_tls_1_3() -> anyhow::Result<()> {
     ensure!(!found.contains("vulnerable=\"1\""), "{found}");
 
     let plain = std::process::Command::new("curl")
-        .args(["-s", &format!("http://{address}/api/v1/ready")])
+        .args(["-s", &format!("http://{address}/api/v1/cluster")])
         .output()?;
     ensure!(!plain.status.success(), "plain HTTP is answered: {plain:?}");
     Ok(())

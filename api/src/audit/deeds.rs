@@ -101,16 +101,7 @@ fn outcome(status: StatusCode) -> Outcome {
 
 impl Drop for Doing {
     fn drop(&mut self) {
-        let outcome = Outcome::Done;
-        let nothing = Kind {
-            user: String::new(),
-            token: String::new(),
-            from: String::new(),
-            what: String::new(),
-            outcome,
-        };
-        let kind = mem::replace(&mut self.kind, nothing);
-        let path = mem::take(&mut self.path);
+        let (kind, path) = (self.kind.clone(), mem::take(&mut self.path));
         self.app.deeds().add(Instant::now(), kind, path);
     }
 }

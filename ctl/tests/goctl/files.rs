@@ -43,15 +43,6 @@ fn left(home: &Home) -> Vec<String> {
     names
 }
 
-/// The message and the hint.
-#[track_caller]
-fn told(ran: &Ran, code: i32, words: &[&str]) {
-    assert_eq!(ran.code, code, "{ran:?}");
-    for words in words {
-        assert!(ran.err.contains(words), "no `{words}` in {}", ran.err);
-    }
-}
-
 #[test]
 fn a_directory_is_listed_to_its_end() {
     let mut link = file("latest", "link", 0);
@@ -111,11 +102,7 @@ fn a_file_gets_its_name_or_another_and_goes_over_nothing() {
         "/jobs/7/files/content?path=work%2Fout.txt"
     );
     let again = home.run(&["files", "get", "7", "work/out.txt"]);
-    told(
-        &again,
-        1,
-        &["out.txt is there already", "--force replaces it"],
-    );
+    again.told(1, &["out.txt is there already", "--force replaces it"]);
     assert_eq!(head.asked().len(), 1, "nothing is asked for in vain");
     home.write("out.txt", "old");
     home.run(&["files", "get", "7", "work/out.txt", "-f"])
@@ -193,11 +180,7 @@ fn a_file_that_never_stays_the_same_is_given_up() {
     let head = Head::new(|before, _| torn(&format!("{before:x}"), &"x".repeat(100 + before)));
     let home = Home::with_heads(&[&head.url()]);
     let ran = home.run(&["files", "get", "7", "work/out"]);
-    told(
-        &ran,
-        1,
-        &["changes again and again", "when the job has ended"],
-    );
+    ran.told(1, &["changes again and again", "when the job has ended"]);
     assert!(!home.path("out").exists(), "{:?}", left(&home));
     assert!(head.asked().len() < 10, "{} requests", head.asked().len());
 }
@@ -228,7 +211,7 @@ fn what_breaks_off_on_standard_output_fails() {
     let home = Home::with_heads(&[&head.url()]);
     let ran = home.run(&["files", "get", "7", "work/out", "-"]);
     assert_eq!(ran.out, "01234");
-    told(&ran, 7, &["the answer broke off"]);
+    ran.told(7, &["the answer broke off"]);
     assert_eq!(
         head.asked().len(),
         1,
@@ -254,18 +237,14 @@ fn an_archive_is_whole_or_not_there() {
     let shown = home.run(&["files", "archive", "7", "--to", "-"]);
     assert_eq!(shown.data(), "packed");
     let kind = home.run(&["files", "archive", "7", "--to", "a.rar"]);
-    told(
-        &kind,
-        2,
-        &["which kind of archive?", ".tar.gz, .tar or .zip"],
-    );
+    kind.told(2, &["which kind of archive?", ".tar.gz, .tar or .zip"]);
     assert_eq!(left(&home), ["a.TGZ", "a.tar", "a.zip", "job-7.tar.gz"]);
 
     let head = Head::new(|_, _| torn("", "pack"));
     let home = Home::with_heads(&[&head.url()]);
     home.write("a.zip", "of yesterday");
     let ran = home.run(&["files", "archive", "7", "--to", "a.zip", "--force"]);
-    told(&ran, 7, &["broke off", "an archive cannot be continued"]);
+    ran.told(7, &["broke off", "an archive cannot be continued"]);
     assert_eq!(home.read("a.zip"), "of yesterday");
     assert_eq!(left(&home), ["a.zip"]);
 }
@@ -296,11 +275,7 @@ fn an_interrupt_leaves_the_part_of_a_file_and_nothing_of_an_archive() {
     let head = Head::new(slow);
     let home = Home::with_heads(&[&head.url()]);
     let ran = interrupted(&home, &head, &["files", "get", "7", "work/out"], 2);
-    told(
-        &ran,
-        130,
-        &["not downloading any more", "goes on where it was"],
-    );
+    ran.told(130, &["not downloading any more", "goes on where it was"]);
     assert_eq!(left(&home), ["out.ab12.part"]);
     assert_eq!(home.read("out.ab12.part"), "01234");
 
@@ -308,7 +283,7 @@ fn an_interrupt_leaves_the_part_of_a_file_and_nothing_of_an_archive() {
     let home = Home::with_heads(&[&head.url()]);
     let args = ["files", "archive", "7", "--to", "a.tar"];
     let ran = interrupted(&home, &head, &args, 1);
-    told(&ran, 130, &["not downloading any more", "nothing is left"]);
+    ran.told(130, &["not downloading any more", "nothing is left"]);
     assert_eq!(left(&home), [""; 0]);
 }
 
@@ -374,17 +349,14 @@ fn what_cannot_be_put_is_said_before_it_is_sent() {
         (&["files", "put", "all", "dir"], 2, &["all"]),
     ];
     for (args, code, words) in cases {
-        told(&home.run(args), code, words);
+        home.run(args).told(code, words);
     }
     assert_eq!(head.calls(), [""; 0]);
     let full = Head::new(|_, _| Answer::problem(507, "DISK_FULL", "n1: no room"));
     let home = Home::with_heads(&[&full.url()]);
     home.write("more.txt", "some text");
-    told(
-        &home.run(&["files", "put", "7", "more.txt"]),
-        1,
-        &["n1: no room", "DISK_FULL"],
-    );
+    home.run(&["files", "put", "7", "more.txt"])
+        .told(1, &["n1: no room", "DISK_FULL"]);
 }
 
 #[test]
@@ -419,9 +391,6 @@ fn a_file_or_a_directory_is_removed() {
     assert_eq!((ran.data(), ran.err.as_str()), ("", ""));
     assert_eq!(head.asked()[0].what(), "DELETE /jobs/7/files/content");
     assert!(head.asked()[0].path.ends_with("path=work%2Fscratch"));
-    told(
-        &home.run(&["files", "rm", "7", "work/scratch"]),
-        3,
-        &["no such file"],
-    );
+    home.run(&["files", "rm", "7", "work/scratch"])
+        .told(3, &["no such file"]);
 }

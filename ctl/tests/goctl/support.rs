@@ -93,6 +93,15 @@ impl Ran {
         &self.out
     }
 
+    /// Ended with this code, and the message or its hint says these words.
+    #[track_caller]
+    pub(crate) fn told(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, code, "{self:?}");
+        for words in words {
+            assert!(self.err.contains(words), "no `{words}` in {}", self.err);
+        }
+    }
+
     /// The JSON error on standard error.
     #[track_caller]
     pub(crate) fn error(&self) -> Value {

@@ -57,10 +57,9 @@ pub struct State {
     /// Specs that were loaded before their jobs; empty once loading is over.
     pub(crate) loaded_specs: Map<JobId, Arc<JobSpec>>,
 
-    pub(crate) pending: JobSet,
-    /// Those of `pending`, by the project that they are charged to. None is empty.
+    /// Pending jobs, by the project that they are charged to. None is empty.
     pub(crate) pending_of: Map<String, JobSet>,
-    /// Those of `pending` that a node has tried already.
+    /// Pending jobs that a node has tried already.
     pub(crate) tried: JobSet,
     pub(crate) loads: Map<NodeId, Load>,
     pub(crate) owners: Map<UserName, Owned>,
@@ -195,7 +194,7 @@ impl State {
 
     /// Pending jobs in the order of submission.
     pub fn pending(&self) -> impl Iterator<Item = &Job> {
-        self.pending.iter().filter_map(|id| self.jobs.get(&id))
+        self.jobs().filter(|job| job.attempt().is_none())
     }
 
     /// Projects with pending jobs, and which those are.
@@ -211,7 +210,7 @@ impl State {
 
     /// How many jobs are pending.
     pub fn pending_count(&self) -> usize {
-        self.pending.len()
+        self.pending_of.values().map(JobSet::len).sum()
     }
 
     /// Live jobs of one user by rising id.

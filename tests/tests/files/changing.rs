@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use tests::cluster::{Cluster, Layout, until};
+use tests::cluster::{Cluster, until};
 use tests::tap::Tap;
 
 use crate::raw::{Door, End, content};
-use crate::{process, submit};
+use crate::{one_node, submit};
 
 /// Bytes of the files that change: more than all buffers on the way.
 const FILE_BYTES: usize = 64 << 20;
@@ -47,14 +47,6 @@ fn say(cluster: &Cluster, job: &str, name: &str) -> anyhow::Result<()> {
     std::fs::write(&file, "")?;
     let file = file.to_str().context("a path")?;
     cluster.goctl(&["files", "put", job, file]).map(drop)
-}
-
-fn one_node() -> Layout {
-    Layout {
-        heads: 1,
-        agents: 1,
-        ..process()
-    }
 }
 
 #[test]

@@ -21,6 +21,15 @@ pub(crate) fn process() -> Layout {
     }
 }
 
+/// One head and one agent.
+pub(crate) fn one_node() -> Layout {
+    Layout {
+        heads: 1,
+        agents: 1,
+        ..process()
+    }
+}
+
 /// Runs a script to its end; gives the job.
 pub(crate) fn run(cluster: &Cluster, script: &str) -> anyhow::Result<u64> {
     let id = submit(cluster, script)?;

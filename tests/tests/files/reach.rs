@@ -8,9 +8,9 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use tests::cluster::{Cluster, Layout, binary, until};
+use tests::cluster::{Cluster, binary, until};
 
-use crate::{names, process, run, submit};
+use crate::{names, one_node, process, run, submit};
 
 #[test]
 fn every_head_lists_and_sends_what_a_job_left() -> anyhow::Result<()> {
@@ -193,12 +193,7 @@ fn health(cluster: &Cluster, name: &str) -> anyhow::Result<(String, String)> {
 
 #[test]
 fn directories_lie_on_shared_storage_once_it_is_marked() -> anyhow::Result<()> {
-    let layout = Layout {
-        heads: 1,
-        agents: 1,
-        ..process()
-    };
-    let mut cluster = Cluster::start(&layout)?;
+    let mut cluster = Cluster::start(&one_node())?;
     let before = run(&cluster, "echo before")?.to_string();
     let storage = tempfile::tempdir()?;
     fs::set_permissions(storage.path(), fs::Permissions::from_mode(0o755))?;

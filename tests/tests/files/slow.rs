@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use tests::cluster::{Cluster, Layout, until};
+use tests::cluster::{Cluster, until};
 use tests::weather::memory::Memory;
 
 use crate::raw::{Door, Download, content};
-use crate::{process, run};
+use crate::{one_node, run};
 
 /// Readers of one file; one owner's files have 16 places on a node.
 const READERS: usize = 10;
@@ -76,12 +76,7 @@ fn still(pid: i32, name: &str, readers: usize) -> anyhow::Result<Vec<u64>> {
 
 #[test]
 fn readers_that_stand_still_cost_little_and_keep_nobody_waiting() -> anyhow::Result<()> {
-    let layout = Layout {
-        heads: 1,
-        agents: 1,
-        ..process()
-    };
-    let cluster = Cluster::start(&layout)?;
+    let cluster = Cluster::start(&one_node())?;
     let script = format!("truncate -s {FILE_BYTES} large; echo small > small");
     let job = run(&cluster, &script)?.to_string();
     let door = Door::new(&cluster)?;

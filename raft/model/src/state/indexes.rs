@@ -16,7 +16,6 @@ impl State {
         self.unindex_job(job.id);
         match &job.task {
             TaskState::Pending { .. } => {
-                self.pending.insert(job.id);
                 entry(&mut self.pending_of, &job.spec.project).insert(job.id);
                 if !job.past.is_empty() {
                     self.tried.insert(job.id);
@@ -60,7 +59,6 @@ impl State {
         claim(&mut self.owners, &mut self.charged, job, Claim::minus);
         match &job.task {
             TaskState::Pending { .. } => {
-                self.pending.remove(id);
                 let pending = entry(&mut self.pending_of, &job.spec.project);
                 pending.remove(id);
                 if pending.is_empty() {
