@@ -182,9 +182,12 @@ fn a_peer_that_died_and_was_started_again_says_that_it_knows_nothing() {
     own.block_on(async {
         let _again = Endpoint::bind(addr.parse().unwrap(), &identity).unwrap();
         let begun = Instant::now();
-        soon(stream.sender.send(&1_u8)).await.unwrap();
-        let error = soon(near.closed()).await;
-        assert_eq!(error, NetError::Closed("reset by peer".into()));
+        let reset = NetError::Closed("reset by peer".into());
+        // A late acknowledgement of ours may have been answered before.
+        if let Err(error) = soon(stream.sender.send(&1_u8)).await {
+            assert_eq!(error, reset);
+        }
+        assert_eq!(soon(near.closed()).await, reset);
         let took = begun.elapsed();
         assert!(took < limits::IDLE_MAX / 2, "noticed after {took:?}");
     });
