@@ -3,6 +3,7 @@
 mod admission;
 mod propose;
 mod status;
+mod together;
 mod unheard;
 
 use std::future::Future;
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use admission::Admission;
 pub use status::{Figures, Member, RaftStatus, Role};
+use together::Together;
 
 use crate::config::Config;
 use crate::error::RaftError;
@@ -52,6 +54,7 @@ struct Inner {
     status: watch::Sender<RaftStatus>,
     failed: watch::Sender<Option<RaftError>>,
     admission: Admission,
+    together: Together,
     /// One snapshot is received at a time.
     receiving: Semaphore,
     cancel: CancellationToken,
@@ -84,6 +87,7 @@ impl Handle {
         let node = config.node.0;
         let raft = Raft::new(node, settings, factory, log.clone(), tables.clone());
         let raft = raft.await.map_err(fatal)?;
+        let (together, queue) = Together::new();
         let handle = Handle(Arc::new(Inner {
             status: watch::Sender::new(RaftStatus {
                 node: config.node,
@@ -96,12 +100,19 @@ impl Handle {
             peers,
             failed,
             admission: Admission::default(),
+            together,
             receiving: Semaphore::new(1),
             cancel,
             tasks,
             stopping: AtomicBool::new(false),
             short_of_room: AtomicBool::new(false),
         }));
+        handle.0.tasks.spawn(together::write(
+            queue,
+            handle.0.raft.clone(),
+            handle.0.tasks.clone(),
+            handle.0.cancel.clone(),
+        ));
         handle.0.tasks.spawn(status::follow(
             handle.0.raft.metrics(),
             handle.0.status.clone(),

@@ -8,6 +8,10 @@ pub(crate) const PROPOSALS_MAX: usize = 8_192;
 pub(crate) const PROPOSALS_MIN: usize = 256;
 /// How long the last of those that wait should wait; far below [`OUTCOME_WAIT`].
 pub(crate) const PROPOSAL_GOAL: Duration = Duration::from_secs(1);
+/// Proposals that go to the log as one write.
+pub(crate) const TOGETHER_MAX: usize = 1_024;
+/// How long proposals wait for the write before theirs, so that more of them go together.
+pub(crate) const TOGETHER_WAIT: Duration = Duration::from_millis(5);
 /// Bytes of one encoded command; far below a frame of the Raft channel.
 pub(crate) const COMMAND_BYTES_MAX: usize = 16 << 20;
 /// Bytes of encoded commands that may wait at the same time on one head.

@@ -13,7 +13,6 @@ use model::job::EndedJob;
 use model::ledger::{LedgerLine, UsageSearch, UsageSum};
 use model::log::{Applied, AuditPage, AuditSearch, EndedPage, EndedSearch, Later, Log, LogError};
 use model::{Command, Event, JobId, LogIndex, NodeId, Rejection, Reply, State};
-use openraft::errors::{ClientWriteError, RaftError as Refused};
 use openraft::{ReadPolicy, async_runtime::WatchReceiver};
 use tokio::time::Instant;
 
@@ -250,24 +249,9 @@ impl Handle {
 
     async fn write(&self, command: Bytes) -> Proposed {
         let proposal = Proposal::new(self.outside().now(), command);
-        let written = self.raft().client_write(proposal);
-        match tokio::time::timeout(limits::OUTCOME_WAIT, written).await {
-            Ok(Ok(written)) => match written.data.0 {
-                Some(reply) => Proposed::Applied {
-                    index: written.log_id.index,
-                    reply,
-                },
-                None => Proposed::Unknown,
-            },
-            Ok(Err(Refused::APIError(ClientWriteError::ForwardToLeader(_)))) => {
-                Proposed::NotLeading
-            }
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "the outcome of a command is unknown");
-                Proposed::Unknown
-            }
-            Err(_) => Proposed::Unknown,
-        }
+        let written = self.0.together.write(proposal);
+        let outcome = tokio::time::timeout(limits::OUTCOME_WAIT, written).await;
+        outcome.unwrap_or(Proposed::Unknown)
     }
 
     async fn forward(&self, node: u64, addr: &str, command: Bytes) -> Proposed {

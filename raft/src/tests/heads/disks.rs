@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use model::Reply;
 use model::log::{Log, LogError};
+use tokio::time::Instant;
 
 use super::load::assert_holds;
 use super::{Heads, Load, soon};
 use crate::disk::{DiskPoint, Faults};
 use crate::error::RaftError;
+use crate::limits;
 use crate::tests::stores::{Switch, user, users};
 
 /// The leader's disk fails at `point`: it ends and acknowledges nothing from then on, the others
@@ -142,6 +145,46 @@ async fn a_head_whose_thread_is_gone_ends() {
         let refused = heads.propose(1, user("user-2")).await;
         assert!(matches!(refused, Err(LogError::Storage(_))), "{refused:?}");
     }
+}
+
+/// While one write waits for the disk, what comes meanwhile goes in few more, a moment apart; and
+/// it does go, however long that one waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_while_the_disk_is_busy_is_written_together() {
+    const MANY: u64 = 1_000;
+    let busy = Arc::new(AtomicBool::new(false));
+    let writes = Arc::new(AtomicU64::new(0));
+    let (waits, counted) = (busy.clone(), writes.clone());
+    let faults = Faults::new(move |point| {
+        if point == DiskPoint::AppendWrite {
+            counted.fetch_add(1, Ordering::AcqRel);
+        }
+        while point == DiskPoint::LogSynced && waits.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    });
+    let heads = Heads::none().with_faults(1, faults).started(1).await;
+    let head = heads.handle(1);
+    let taken = || head.metrics().last_log_index.unwrap();
+    let (first, before) = (taken(), writes.load(Ordering::Acquire));
+    busy.store(true, Ordering::Release);
+    let began = Instant::now();
+    let all = join_all((1..=MANY).map(|number| heads.propose(1, user(&format!("user-{number}")))));
+    let until_taken = async {
+        while taken() < first + MANY {
+            tokio::task::yield_now().await;
+        }
+        busy.store(false, Ordering::Release);
+        began.elapsed()
+    };
+    let (done, took) = soon(async { tokio::join!(all, until_taken) }).await;
+    for applied in done {
+        assert_eq!(applied.unwrap().reply, Reply::Done);
+    }
+    let writes = writes.load(Ordering::Acquire) - before;
+    let moments = took.as_millis() / limits::TOGETHER_WAIT.as_millis();
+    assert!(u128::from(writes) <= 3 + moments, "{writes} in {took:?}");
 }
 
 /// Every sync of every log takes longer than an election, and large entries are on their way all
