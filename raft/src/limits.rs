@@ -32,7 +32,7 @@ pub(crate) const LOG_GROUP_MAX: usize = 512;
 /// Times that entries are read from disk when the log is cut meanwhile.
 pub(crate) const LOG_READS_MAX: usize = 8;
 /// Bytes of recent entries kept in memory beyond those that are not on disk yet.
-pub(crate) const CACHE_BYTES_MAX: usize = 4 << 20;
+pub(crate) const CACHE_BYTES_MAX: usize = 16 << 20;
 /// Recent entries kept in memory beyond those that are not on disk yet.
 pub(crate) const CACHE_ENTRIES_MAX: usize = 16_384;
 /// How far behind its file the acknowledged mark may be on disk.
