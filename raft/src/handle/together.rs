@@ -25,8 +25,9 @@ pub(super) struct Waiting {
     tell: oneshot::Sender<Proposed>,
 }
 
-/// The way to the log for proposals of this head. Whoever enters is bounded by
-/// [`Admission`](super::admission::Admission).
+/// The way to the log for proposals of this head. It has no bound of its own: what clients ask is
+/// bounded by [`Admission`](super::admission::Admission), and a leader's duties wait for what they
+/// propose.
 pub(super) struct Together(mpsc::UnboundedSender<Waiting>);
 
 impl Together {
