@@ -179,9 +179,9 @@ impl Default for RuntimeConfig {
 impl Default for HeadConfig {
     fn default() -> Self {
         HeadConfig {
-            heartbeat_ms: 60,
-            election_min_ms: 200,
-            election_max_ms: 400,
+            heartbeat_ms: 50,
+            election_min_ms: 150,
+            election_max_ms: 300,
             snapshot_every: 50_000,
             keep_logs: 20_000,
             reserve_mib: 512,

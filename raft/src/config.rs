@@ -13,8 +13,8 @@ use crate::outside::Outside;
 /// The settings of one head's log.
 ///
 /// A follower that hears nothing waits `election_max`, then a random time between `election_min`
-/// and `election_max`. With the defaults the next leader of three is there about 0.7 s after the
-/// old one dies, and a stall of 400 ms changes nothing.
+/// and `election_max`. With the defaults the next leader of three is there about half a second
+/// after the old one dies, and a stall of 400 ms changes nothing.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This head.
@@ -42,9 +42,9 @@ impl Default for Config {
         Config {
             node: model::id::FIRST_HEAD,
             dir: PathBuf::from("raft"),
-            heartbeat: Duration::from_millis(60),
-            election_min: Duration::from_millis(200),
-            election_max: Duration::from_millis(400),
+            heartbeat: Duration::from_millis(50),
+            election_min: Duration::from_millis(150),
+            election_max: Duration::from_millis(300),
             snapshot_every: 20_000,
             keep_logs: 20_000,
             faults: Faults::default(),
