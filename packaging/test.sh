@@ -3,14 +3,14 @@
 #
 #   packaging/test.sh [ARG…]      ARGs go to `cargo nextest run` (or `cargo test`), e.g. a filter
 #
-# Sets the machine up if need be, checks format and lints, builds, and runs every test. Live tests
+# Sets the machine up if need be, checks the format, builds and lints, and runs every test. Live tests
 # find the engine in GODOCKER_TEST_DOCKER and the programs in GODOCKER_BIN_DIR. An engine that this
 # run started is ended with it; one that ran before is left alone.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
-STEPS=6
+STEPS=5
 ENGINE_STARTED=no
 names=()
 begins=()
@@ -58,13 +58,12 @@ announce "set-up: packages, RocksDB"
 packaging/setup.sh
 source packaging/env.sh
 
-announce "format and lints"
+announce "format, build, lints"
 cargo fmt --all --check
-cargo clippy --locked --workspace --all-targets -- --deny warnings
-
-announce "build"
 # Programs and tests in one go: in two, cargo would build shared crates twice, with other features.
-cargo build --locked --workspace --bins --tests
+# The tests are run by what built them: to cargo, another compiler makes other programs.
+export RUSTC_WORKSPACE_WRAPPER=$PWD/packaging/linted-rustc.sh
+cargo build --locked --workspace --all-targets
 export GODOCKER_BIN_DIR=$CARGO_TARGET_DIR/debug
 # Syncs of the tests would otherwise wait behind gigabytes that the compiler has just written.
 sync --file-system "$CARGO_TARGET_DIR"
@@ -83,7 +82,8 @@ packaging/images.sh "${images[@]}"
 
 announce "tests"
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --locked --workspace "$@" 8>&-
+    cargo nextest run --locked --workspace --profile whole --test-threads $((2 * $(nproc))) \
+        "$@" 8>&-
 else
     cargo test --locked --workspace --no-fail-fast --lib --bins --tests "$@" 8>&-
 fi

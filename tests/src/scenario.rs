@@ -3,7 +3,8 @@
 //! A block is one or more command lines, a line `----`, and the expected trace up to the next
 //! empty line. Lines between blocks are prose and stay as they are. With `UPDATE=1` in the
 //! environment the traces are rewritten; the diff is then what a reviewer reads. A script cannot
-//! pass by accident: every entry is also checked by [`crate::invariants`], whatever it expects.
+//! pass by accident: every entry is also checked by [`simulation::invariants`], whatever is
+//! expected.
 
 mod commands;
 mod print;

@@ -16,8 +16,8 @@ use tokio::net::UdpSocket;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
-use crate::chance::Chance;
 use crate::netns::{Net, address};
+use simulation::chance::Chance;
 
 /// Where the heads listen.
 const PORT: u16 = 8443;

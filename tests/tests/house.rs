@@ -59,7 +59,10 @@ const DOORS: [(&[&str], &[&str]); 15] = [
     // In `agent` to push to an InfluxDB.
     (&["reqwest"], &["agent", "ctl", "tests"]),
     (&["rustls"], &["net", "api", "directory", "ctl", "tests"]),
-    (&["anyhow"], &["agent", "ctl", "xtask", "tests"]),
+    (
+        &["anyhow"],
+        &["agent", "ctl", "xtask", "tests", "simulation"],
+    ),
 ];
 /// Packages that decide and do nothing else.
 const PURE: [&str; 2] = ["model", "scheduler"];

@@ -15,7 +15,7 @@ use scheduler::retries::Retries;
 
 use super::words::{Words, length};
 use super::{commands, print, view};
-use crate::invariants::Replica;
+use simulation::invariants::Replica;
 
 /// When scripts begin: 2026-01-01T00:00:00Z.
 const BEGIN: Timestamp = Timestamp(1_767_225_600_000);

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::process::Stdio;
 
 use anyhow::{Context, ensure};
+use simulation::chance::Chance;
 use tests::bench::{Bench, shared_engine};
-use tests::chance::Chance;
 use tests::cluster::until;
 use tests::dockerd::docker;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use nix::sys::signal::Signal;
-use tests::chance::Chance;
+use simulation::chance::Chance;
 use tests::weather::count;
 use tests::weather::verdict::Allowed;
 

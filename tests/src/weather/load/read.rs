@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::Shared;
-use crate::chance::Chance;
 use crate::client::Tried;
 use crate::weather::history::{Operation, Saw};
+use simulation::chance::Chance;
 
 /// How many of the youngest jobs are looked at.
 const YOUNG: usize = 30;

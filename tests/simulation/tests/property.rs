@@ -10,9 +10,9 @@ use anyhow::{Context, Result, ensure};
 use model::assignment::Report;
 use model::change::Table;
 use model::{Changes, Command, NodeId, Reply, Stamp, State};
-use tests::chance::Chance;
-use tests::invariants::{Replica, differ};
-use tests::stream::Stream;
+use simulation::chance::Chance;
+use simulation::invariants::{Replica, differ};
+use simulation::stream::Stream;
 
 /// Cases of each property.
 const CASES: u64 = 100_000;
@@ -244,7 +244,8 @@ fn for_each_seed(name: &str, property: impl Fn(u64) -> Result<()> + Sync) {
                 Ok(Err(error)) => format!("{error:#}"),
                 Err(_) => "it panics (see above)".into(),
             };
-            let again = format!("SEED={seed} cargo nextest run -p tests --test property {name}");
+            let again =
+                format!("SEED={seed} cargo nextest run -p simulation --test property {name}");
             panic!("seed {seed}: {failed}\nagain with: {again}");
         }
     };

@@ -1,4 +1,4 @@
-//! A whole cluster in one thread, under weather: see [`tests::sim`].
+//! A whole cluster in one thread, under weather: see [`simulation::sim`].
 //!
 //! `SEED=7 STEPS=5000` in the environment runs one seed; `SEEDS=1000` runs more of them. A failure
 //! names the invariant, the seed, and the command that replays it, and shows the end of the trace.
@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tests::sim::{Met, run};
+use simulation::sim::{Met, run};
 
 /// Clusters that are simulated.
 const SEEDS: u64 = 200;
@@ -105,7 +105,7 @@ fn one(seed: u64, steps: u64, failed: &AtomicBool) -> Met {
         Ok(Err(error)) => format!("{error:#}"),
         Err(_) => "it panics (see above)".into(),
     };
-    let again = format!("SEED={seed} STEPS={steps} cargo nextest run -p tests --test sim");
+    let again = format!("SEED={seed} STEPS={steps} cargo nextest run -p simulation --test sim");
     failed.store(true, Ordering::Relaxed);
     panic!("seed {seed}: {why}\nagain with: {again}");
 }
