@@ -3,9 +3,9 @@
 #
 #   packaging/test.sh [ARG…]      ARGs go to `cargo nextest run` (or `cargo test`), e.g. a filter
 #
-# Sets the machine up if need be, checks the format, builds and lints, and runs every test. Live tests
-# find the engine in GODOCKER_TEST_DOCKER and the programs in GODOCKER_BIN_DIR. An engine that this
-# run started is ended with it; one that ran before is left alone.
+# Sets the machine up if need be, checks the format, builds and lints, and runs every test. Live
+# tests find the engine in GODOCKER_TEST_DOCKER and the programs in GODOCKER_BIN_DIR. An engine that
+# this run started is ended with it; one that ran before is left alone.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
