@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use simulation::chance::Chance;
 use tokio::net::UdpSocket;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
 use crate::netns::{Net, address};
-use simulation::chance::Chance;
 
 /// Where the heads listen.
 const PORT: u16 = 8443;

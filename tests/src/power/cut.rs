@@ -9,11 +9,11 @@ use anyhow::Context;
 use api_types::raft::RaftStatus;
 use raft::DiskPoint;
 use serde_json::{Value, json};
+use simulation::chance::Chance;
 
 use super::grid::Grid;
 use crate::cluster::until;
 use crate::weather::site::Site;
-use simulation::chance::Chance;
 
 /// The longest time from a brisk load to a cut at any moment, in milliseconds.
 const ANY_MS: u64 = 400;

@@ -12,10 +12,10 @@ use model::{
 };
 use scheduler::liveness::Liveness;
 use scheduler::retries::Retries;
+use simulation::invariants::Replica;
 
 use super::words::{Words, length};
 use super::{commands, print, view};
-use simulation::invariants::Replica;
 
 /// When scripts begin: 2026-01-01T00:00:00Z.
 const BEGIN: Timestamp = Timestamp(1_767_225_600_000);

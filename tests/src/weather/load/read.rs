@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use simulation::chance::Chance;
 use tokio::sync::watch;
 
 use super::Shared;
 use crate::client::Tried;
 use crate::weather::history::{Operation, Saw};
-use simulation::chance::Chance;
 
 /// How many of the youngest jobs are looked at.
 const YOUNG: usize = 30;
