@@ -2,6 +2,7 @@
 
 mod admission;
 mod propose;
+mod pulse;
 mod status;
 mod together;
 mod unheard;
@@ -117,6 +118,11 @@ impl Handle {
             handle.0.raft.metrics(),
             handle.0.status.clone(),
             handle.0.failed.clone(),
+            handle.0.cancel.clone(),
+        ));
+        handle.0.tasks.spawn(pulse::beat(
+            handle.0.raft.clone(),
+            handle.0.config.heartbeat,
             handle.0.cancel.clone(),
         ));
         handle.0.tasks.spawn(unheard::watch(

@@ -234,18 +234,32 @@ impl Peers {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets the connections.
+    /// Ends and forgets the connections.
     pub(crate) fn close(&self) {
-        self.hang_up("shutting down");
-    }
-
-    /// Ends the connections; whoever needs one calls again.
-    pub(crate) fn hang_up(&self, why: &str) {
         for link in std::mem::take(&mut *self.lock()).into_values() {
             match link {
-                Link::Open(connection) => connection.close(why),
+                Link::Open(connection) => connection.close("shutting down"),
                 Link::Dialling(_) => {}
             }
+        }
+    }
+
+    /// How many datagrams have come so far on the connection to each head that has one.
+    pub(crate) fn heard(&self) -> BTreeMap<u64, u64> {
+        let links = self.lock();
+        let open = links.iter().filter_map(|(node, link)| match link {
+            Link::Open(connection) => Some((*node, connection.heard())),
+            Link::Dialling(_) => None,
+        });
+        open.collect()
+    }
+
+    /// Ends the connection to a head; whoever needs one calls again.
+    pub(crate) fn hang_up(&self, node: u64, why: &str) {
+        let mut links = self.lock();
+        if let Some(Link::Open(connection)) = links.get(&node) {
+            connection.close(why);
+            links.remove(&node);
         }
     }
 }

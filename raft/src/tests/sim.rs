@@ -11,6 +11,7 @@
 //! a process of its own: what a process has counted so far changes what comes out of tokio's
 //! chance.
 
+mod apart;
 mod chance;
 mod cluster;
 mod disk;

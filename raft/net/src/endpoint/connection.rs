@@ -108,6 +108,11 @@ impl Connection {
         self.0.quic.close_reason().is_none()
     }
 
+    /// Datagrams that have come from the peer so far, acknowledgements and signs of life included.
+    pub fn heard(&self) -> u64 {
+        self.0.quic.stats().udp_rx.datagrams
+    }
+
     /// Returns when it has ended, with the reason: [`NetError::Closed`], or what the peer has
     /// against us: [`NetError::Forbidden`], [`NetError::Untrusted`], [`NetError::OwnExpired`].
     pub async fn closed(&self) -> NetError {

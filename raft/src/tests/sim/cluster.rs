@@ -76,7 +76,7 @@ pub(super) fn run(seed: u64) -> Result<Report, String> {
 }
 
 impl Cluster<'_> {
-    fn new(seed: u64, world: Arc<World>) -> Self {
+    pub(super) fn new(seed: u64, world: Arc<World>) -> Self {
         let sim = turmoil::Builder::new()
             .rng_seed(seed)
             .tick_duration(TICK)
@@ -136,12 +136,17 @@ impl Cluster<'_> {
         });
     }
 
-    fn run(&mut self) -> Result<(), String> {
+    /// Until there is a cluster in which all heads vote.
+    pub(super) fn found(&mut self) -> Result<(), String> {
         let phase = self.phase.clone();
         self.until("the cluster is made", |_| {
             phase.founded.load(Ordering::Relaxed)
         })?;
-        self.until("all vote", Self::has_settled)?;
+        self.until("all vote", Self::has_settled)
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        self.found()?;
         self.world.log("the weather begins");
         let (mut weather, end) = (Weather::new(), self.world.now() + STORM);
         while self.world.now() < end {
@@ -152,14 +157,8 @@ impl Cluster<'_> {
         weather.end(self);
         let all_there = |cluster: &Self| cluster.has_settled() && cluster.is_complete();
         self.until("every head is back and votes", all_there)?;
-        let answered = self.world.oracle.lock().unwrap().answers();
-        self.until("clients are answered", |cluster| {
-            cluster.world.oracle.lock().unwrap().answers() >= answered + LIVELY
-        })?;
-        self.ledger.rest();
-        self.until("every client is answered", |cluster| {
-            cluster.ledger.is_at_rest()
-        })?;
+        self.until_clients_are_answered()?;
+        self.until_clients_rest()?;
         self.until("every head has everything", Self::has_converged)?;
         self.phase.inspect.store(true, Ordering::Relaxed);
         let phase = self.phase.clone();
@@ -171,8 +170,22 @@ impl Cluster<'_> {
         self.judge()
     }
 
+    pub(super) fn until_clients_are_answered(&mut self) -> Result<(), String> {
+        let answered = self.world.oracle.lock().unwrap().answers();
+        self.until("clients are answered", |cluster| {
+            cluster.world.oracle.lock().unwrap().answers() >= answered + LIVELY
+        })
+    }
+
+    pub(super) fn until_clients_rest(&mut self) -> Result<(), String> {
+        self.ledger.rest();
+        self.until("every client is answered", |cluster| {
+            cluster.ledger.is_at_rest()
+        })
+    }
+
     /// Goes on until something is so.
-    fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) -> Result<(), String> {
+    pub(super) fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) -> Result<(), String> {
         let end = self.world.now() + PATIENCE;
         while !so(self) {
             if self.world.now() > end {
@@ -186,7 +199,7 @@ impl Cluster<'_> {
 
     /// One tick everywhere; whoever's disk stopped dies, whoever was dead for long enough comes
     /// back, whoever is no member any more is switched off.
-    fn step(&mut self) -> Result<(), String> {
+    pub(super) fn step(&mut self) -> Result<(), String> {
         self.sim.step().map_err(|error| error.to_string())?;
         self.world.set_now(self.sim.elapsed());
         for node in 1..=self.newest {
