@@ -42,7 +42,10 @@ pub(super) async fn watch(
         let heard = peers.heard();
         if is_unheard(&metrics.borrow_watched(), election_max) {
             for node in silent(&before, &heard) {
-                tracing::warn!(node, "no quorum answers: letting this head choose another leader");
+                tracing::warn!(
+                    node,
+                    "no quorum answers: letting this head choose another leader"
+                );
                 peers.hang_up(node, "no quorum answers this leader");
             }
         }
