@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use anyhow::{Context, Result, ensure};
 use model::assignment::Report;
 use model::change::Table;
-use model::{Changes, Command, NodeId, Reply, Stamp, State};
+use model::{Changes, Command, LogIndex, NodeId, Reply, Stamp, State};
 use simulation::chance::Chance;
 use simulation::invariants::{Replica, differ};
 use simulation::stream::Stream;
@@ -43,15 +43,17 @@ fn reports_in_any_order_and_number_lead_to_the_same_state() {
         "reports_in_any_order_and_number_lead_to_the_same_state",
         |seed| {
             let mut chance = Chance::new(seed);
-            let (log, reports) = a_past_with_reports(&mut chance)?;
-            let once = tell(&log, reports.iter().map(|report| vec![report.clone()]))?;
+            let (past, log, reports) = a_past_with_reports(&mut chance)?;
+            let last = log.last().map_or(0, |(at, _)| at.index.0);
+            let singly = reports.iter().map(|report| vec![report.clone()]);
+            let once = tell(past.clone(), last, singly)?;
             let mut many = reports.clone();
             for _ in 0..chance.below(6) {
                 many.extend(chance.of(&reports));
             }
             chance.shuffle(&mut many);
             let size = 1 + chance.at(4);
-            let other = tell(&log, many.chunks(size).map(<[_]>::to_vec))?;
+            let other = tell(past, last, many.chunks(size).map(<[_]>::to_vec))?;
             let cause = || format!("reports {many:?}\nin entries of {size}, after {log:?}");
             differ(&once.disk, &other.disk).with_context(cause)?;
             ensure!(
@@ -164,7 +166,7 @@ fn reload(state: &State) -> Result<State> {
 
 /// A log that leaves attempts live, and what their nodes would say of them: each honest, none
 /// contradicting another. Reports about attempts of the past and of strangers are among them.
-fn a_past_with_reports(chance: &mut Chance) -> Result<(Vec<Entry>, Vec<Told>)> {
+fn a_past_with_reports(chance: &mut Chance) -> Result<(Replica, Vec<Entry>, Vec<Told>)> {
     let mut stream = Stream::new(chance.bits());
     let (mut replica, mut log) = (Replica::default(), Vec::new());
     let mut reports: Vec<Told> = Vec::new();
@@ -185,7 +187,7 @@ fn a_past_with_reports(chance: &mut Chance) -> Result<(Vec<Entry>, Vec<Told>)> {
         let said = stream.honest_reports(id, attempt, ends);
         reports.extend(said.into_iter().map(|report| (attempt.node, report)));
     }
-    Ok((log, reports))
+    Ok((replica, log, reports))
 }
 
 fn is_live(state: &State, node: NodeId, report: &Report) -> bool {
@@ -196,15 +198,16 @@ fn is_live(state: &State, node: NodeId, report: &Report) -> bool {
         })
 }
 
-/// Applies a log and then these reports, all at the same moment.
-fn tell(log: &[Entry], entries: impl Iterator<Item = Vec<Told>>) -> Result<Replica> {
-    let mut replica = Replica::default();
-    let mut last = Stamp::default();
-    for (at, command) in log {
-        replica.step(*at, command)?;
-        last = *at;
-    }
-    last.time = replica.state.now();
+/// Applies these reports behind entry `last`, all at the same moment.
+fn tell(
+    mut replica: Replica,
+    last: u64,
+    entries: impl Iterator<Item = Vec<Told>>,
+) -> Result<Replica> {
+    let mut last = Stamp {
+        index: LogIndex(last),
+        time: replica.state.now(),
+    };
     for reports in entries {
         last.index.0 += 1;
         let status = model::command::RecordStatus { reports };
