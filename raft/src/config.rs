@@ -86,8 +86,8 @@ impl Config {
         self.validate()?;
         let config = openraft::Config {
             cluster_name: "godocker".into(),
-            // openraft gives up an answer after this time, so it is as long as it may be; what sends
-            // heartbeats in time is `handle::pulse`.
+            // openraft gives up an answer after this time, so it is as long as it may be;
+            // what sends heartbeats in time is `handle::pulse`.
             heartbeat_interval: millis(self.election_min * 9 / 10),
             heartbeat_min_interval: Some(0),
             election_timeout_min: millis(self.election_min),
