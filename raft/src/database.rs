@@ -29,6 +29,9 @@ use crate::error::RaftError;
 const MEMTABLE_BYTES: usize = 8 << 20;
 /// The same where little is kept; as much is set aside for each write-ahead log.
 const SMALL_MEMTABLE_BYTES: usize = 1 << 20;
+/// Flushed memtables of the tables that are merged with what is below them at once: with twice as
+/// many as usual, half as often.
+const FILES_BEFORE_COMPACTION: i32 = 8;
 /// RocksDB's own messages that are kept, in files and bytes of each.
 const INFO_LOGS: (usize, usize) = (2, 4 << 20);
 
@@ -286,6 +289,7 @@ fn options(kind: Kind) -> Options {
         Kind::Tables | Kind::SmallTables | Kind::Inspect => {
             options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
             options.set_disable_auto_compactions(kind == Kind::SmallTables);
+            options.set_level_zero_file_num_compaction_trigger(FILES_BEFORE_COMPACTION);
         }
     }
     options

@@ -119,17 +119,17 @@ impl FakeRuntime {
 
     async fn wait_for_end(&self, place: &Place) -> Result<Exit, RuntimeError> {
         let changes = self.records().changes(place.attempt);
-        let mut changes = changes.ok_or(RuntimeError::Gone)?;
+        let changes = changes.ok_or(RuntimeError::Gone)?;
         loop {
-            changes.borrow_and_update();
+            // Also told when the record is taken away; made before the look, so nothing is missed.
+            let changed = changes.notified();
             if let Some(exit) = self.end(place)? {
                 return Ok(exit);
             }
             let left = own(&self.records(), place)?.left(clock::since_boot());
             tokio::select! {
                 () = tokio::time::sleep(left) => {}
-                // Also told when the record is taken away.
-                _ = changes.changed() => {}
+                () = changed => {}
             }
         }
     }

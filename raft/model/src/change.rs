@@ -3,7 +3,6 @@
 //! The storage adapter writes every touched record as it now stands, together with the applied
 //! index, in one batch; the event stream is fed from the same value.
 
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -155,8 +154,8 @@ pub enum RecordKey {
 /// What one command changed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
-    /// Records to write as they stand now, or to delete if they are gone.
-    pub touched: BTreeSet<RecordKey>,
+    /// Records to write as they stand now, or to delete if they are gone; in order, each once.
+    pub touched: Vec<RecordKey>,
     /// Jobs that ended and left the state.
     pub ended: Vec<EndedJob>,
     /// Accounting lines.

@@ -29,9 +29,7 @@ pub(crate) enum Facet {
 
 /// Records of the state, by table.
 pub(crate) fn state(key: &RecordKey) -> Vec<u8> {
-    let mut bytes = table(key.table()).to_vec();
-    bytes.extend_from_slice(&key.bytes());
-    bytes
+    [table(key.table()).as_slice(), &key.bytes()].concat()
 }
 
 /// What the keys of a table begin with. The letters are on disk: they never change.
@@ -99,9 +97,11 @@ pub(crate) fn facet(facet: Facet, value: &str) -> Vec<u8> {
         Facet::State => b'S',
         Facet::Tag => b'T',
     };
-    let mut key = vec![b'I', letter];
     // One that begins like another is told apart by its length. None is nearly as long as that.
     let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+    // With room for the place of a job.
+    let mut key = Vec::with_capacity(2 + 2 + value.len() + size_of::<Place>());
+    key.extend_from_slice(&[b'I', letter]);
     key.extend_from_slice(&length.to_be_bytes());
     key.extend_from_slice(value.as_bytes());
     key

@@ -5,7 +5,6 @@
 //! of this process. It is not synced: after a power cut the log is applied again from where the
 //! tables then are, and the log keeps what they do not hold durably.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, PoisonError};
 
@@ -56,7 +55,7 @@ pub(crate) struct Worker {
 #[derive(Default)]
 struct Staged {
     batch: WriteBatch,
-    touched: BTreeSet<RecordKey>,
+    touched: Vec<RecordKey>,
     ended: Vec<EndedJob>,
 }
 
@@ -107,6 +106,8 @@ impl Worker {
             let reply = self.apply_one(entry, &mut staged)?;
             answers.extend(responder.map(|responder| (responder, Answer(reply))));
         }
+        staged.touched.sort_unstable();
+        staged.touched.dedup();
         let mut batch = staged.batch;
         ended::put(&mut batch, &staged.ended);
         for key in &staged.touched {

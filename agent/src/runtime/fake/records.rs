@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use model::AttemptId;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::record::Record;
 use crate::runtime::RuntimeError;
@@ -30,8 +31,8 @@ pub(super) struct Records {
 
 struct Slot {
     record: Record,
-    /// Counts changes of it.
-    changed: watch::Sender<u64>,
+    /// Tells of changes of it, and of its end.
+    changed: Arc<Notify>,
 }
 
 /// A line of the file: what has become of an attempt's record.
@@ -80,10 +81,8 @@ impl Records {
     }
 
     /// Tells of changes of a record.
-    pub(super) fn changes(&self, attempt: AttemptId) -> Option<watch::Receiver<u64>> {
-        self.slots
-            .get(&attempt)
-            .map(|slot| slot.changed.subscribe())
+    pub(super) fn changes(&self, attempt: AttemptId) -> Option<Arc<Notify>> {
+        self.slots.get(&attempt).map(|slot| slot.changed.clone())
     }
 
     /// Writes a record down, then shows it.
@@ -93,8 +92,7 @@ impl Records {
         match self.slots.get_mut(&attempt) {
             Some(slot) => {
                 slot.record = record;
-                slot.changed
-                    .send_modify(|count| *count = count.wrapping_add(1));
+                slot.changed.notify_waiters();
             }
             None => {
                 self.slots.insert(attempt, Slot::new(record));
@@ -107,7 +105,9 @@ impl Records {
     pub(super) fn remove(&mut self, attempt: AttemptId) -> Result<(), RuntimeError> {
         if self.slots.contains_key(&attempt) {
             self.append(attempt, None)?;
-            self.slots.remove(&attempt);
+        }
+        if let Some(slot) = self.slots.remove(&attempt) {
+            slot.changed.notify_waiters();
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Slot {
     fn new(record: Record) -> Slot {
         Slot {
             record,
-            changed: watch::Sender::new(0),
+            changed: Arc::default(),
         }
     }
 }

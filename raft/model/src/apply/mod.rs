@@ -40,7 +40,9 @@ impl State {
         };
         write.advance_clock();
         let reply = write.dispatch(command);
-        let changes = write.changes;
+        let mut changes = write.changes;
+        changes.touched.sort_unstable();
+        changes.touched.dedup();
         #[cfg(debug_assertions)]
         self.check_small();
         (reply, changes)
@@ -127,7 +129,7 @@ impl Writer<'_> {
     }
 
     fn touch(&mut self, key: RecordKey) {
-        self.changes.touched.insert(key);
+        self.changes.touched.push(key);
     }
 
     fn tell(&mut self, event: EventKind) {
