@@ -117,21 +117,25 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
-/// Runs a seed in this process, on a thread that never asked anybody for chance.
-fn alone(seed: u64) {
+/// Runs something on a thread that never asked anybody for chance, which is the seed's there.
+fn sown<T: Send + 'static>(seed: u64, run: impl FnOnce() -> T + Send + 'static) -> T {
     let run = move || {
         chance::sow(seed);
-        cluster::run(seed)
+        run()
     };
+    let thread = std::thread::Builder::new().stack_size(16 << 20);
+    thread.spawn(run).unwrap().join().unwrap()
+}
+
+/// Runs a seed in this process.
+fn alone(seed: u64) {
     // A part that panics may do so where nobody looks at its end.
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         usual(info);
         std::process::abort();
     }));
-    let thread = std::thread::Builder::new().stack_size(16 << 20);
-    let ran = thread.spawn(run).unwrap().join().unwrap();
-    match ran {
+    match sown(seed, move || cluster::run(seed)) {
         Ok(report) => {
             println!("seed {seed}: {}", report.summary);
             for (what, count) in report.met {

@@ -1,14 +1,12 @@
 //! Heads that are a long way from each other: no fault at all, only late datagrams.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::cluster::Cluster;
+use super::cluster::{self, Cluster};
 use super::host::Ask;
 use super::network::ip;
-use super::world::World;
 use crate::tests::stores;
 
 /// How long every datagram takes: an answer comes more than two heartbeats after its question.
@@ -20,17 +18,7 @@ const SEED: u64 = 2;
 
 #[test]
 fn heads_far_apart_keep_their_leader_and_are_served() {
-    let apart = || {
-        super::chance::sow(SEED);
-        let dir = tempfile::tempdir_in(super::fast_dir()).unwrap();
-        let mut cluster = Cluster::new(SEED, Arc::new(World::new(SEED, dir.path())));
-        let ran = run(&mut cluster);
-        let world = cluster.world.clone();
-        drop(cluster);
-        ran.map_err(|why| format!("{}\n{why}", world.trace.lock().unwrap().end()))
-    };
-    let thread = std::thread::Builder::new().stack_size(16 << 20);
-    let ran = thread.spawn(apart).unwrap().join().unwrap();
+    let ran = super::sown(SEED, || cluster::run_through(SEED, run).map(drop));
     assert_eq!(ran, Ok(()));
 }
 

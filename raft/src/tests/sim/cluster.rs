@@ -57,10 +57,18 @@ struct Phase {
 
 /// Runs one seed; an error says what was violated, with the end of the trace.
 pub(super) fn run(seed: u64) -> Result<Report, String> {
+    run_through(seed, |cluster| cluster.run())
+}
+
+/// The same with other phases.
+pub(super) fn run_through(
+    seed: u64,
+    phases: impl FnOnce(&mut Cluster<'_>) -> Result<(), String>,
+) -> Result<Report, String> {
     let dir = tempfile::tempdir_in(super::fast_dir()).unwrap();
     let mut cluster = Cluster::new(seed, Arc::new(World::new(seed, dir.path())));
     let world = cluster.world.clone();
-    let ran = cluster.run();
+    let ran = phases(&mut cluster);
     // Every part is dropped while its host's directory is still there.
     let summary = cluster.summary();
     drop(cluster);
@@ -76,7 +84,7 @@ pub(super) fn run(seed: u64) -> Result<Report, String> {
 }
 
 impl Cluster<'_> {
-    pub(super) fn new(seed: u64, world: Arc<World>) -> Self {
+    fn new(seed: u64, world: Arc<World>) -> Self {
         let sim = turmoil::Builder::new()
             .rng_seed(seed)
             .tick_duration(TICK)
