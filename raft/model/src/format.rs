@@ -68,9 +68,12 @@ impl fmt::Display for FormatError {
 
 impl core::error::Error for FormatError {}
 
+/// Room for most records, so that they are not moved while they grow.
+const LIKELY: usize = 512;
+
 /// The bytes of a record: version byte and postcard.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(LIKELY);
     bytes.push(VERSION);
     // Postcard fails only on types that announce no length; none of ours does.
     match postcard::to_extend(value, bytes) {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::permit::Crowd;
 use super::{Writer, clip, invalid, limit, not_found, reject, reply};
-use crate::account::{Role, UserName};
+use crate::account::Role;
 use crate::change::{EventKind, RecordKey};
 use crate::command::{CancelJobs, CancelResult, ConfirmLost, Rejection, Reply, SubmitJobs};
 use crate::id::JobId;
@@ -170,8 +170,7 @@ impl Writer<'_> {
         }
         match &job.task {
             TaskState::Pending { .. } => {
-                self.put_job(job);
-                self.end_job(id, Outcome::Cancelled);
+                self.end_job(job, Outcome::Cancelled);
                 CancelResult::Ended
             }
             TaskState::Live(_) => {
@@ -205,14 +204,12 @@ impl Writer<'_> {
         Ok(Reply::Done)
     }
 
-    /// Moves a job that holds nothing any more out of the state.
-    pub(super) fn end_job(&mut self, id: JobId, outcome: Outcome) {
-        let Some(job) = self.state.remove_job(id) else {
-            return;
-        };
+    /// Moves a job out of the state, as it stands now: it runs no more, and will not again.
+    pub(super) fn end_job(&mut self, job: Job, outcome: Outcome) {
+        let (id, owner) = (job.id, job.owner.clone());
+        self.state.remove_job(id);
         self.touch(RecordKey::Job(id));
         self.touch(RecordKey::Spec(id));
-        let owner: UserName = job.owner.clone();
         self.changes.ended.push(EndedJob {
             id,
             owner: job.owner,

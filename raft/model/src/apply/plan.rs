@@ -91,7 +91,7 @@ impl Writer<'_> {
         };
         let pending = matches!(job.task, TaskState::Pending { .. });
         if pending && matches!(self.hold_of(&job), Some(Hold::Quota { .. })) {
-            self.end_job(id, Outcome::OverQuota);
+            self.end_job(job, Outcome::OverQuota);
         }
     }
 }

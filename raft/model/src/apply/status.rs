@@ -158,15 +158,17 @@ impl Writer<'_> {
             requeued: again,
         });
         self.charge(&job, &end);
-        let now = self.now();
-        job.task = TaskState::Pending {
-            since: now,
-            not_before: now.plus(wait_after(end.number)),
-        };
+        let number = end.number;
         job.past.push(end);
-        self.put_job(job);
-        if !again {
-            self.end_job(id, of_the_job);
+        if again {
+            let now = self.now();
+            job.task = TaskState::Pending {
+                since: now,
+                not_before: now.plus(wait_after(number)),
+            };
+            self.put_job(job);
+        } else {
+            self.end_job(job, of_the_job);
         }
     }
 

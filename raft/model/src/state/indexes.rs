@@ -35,21 +35,23 @@ impl State {
         self.jobs.insert_mut(job.id, job);
     }
 
-    pub(crate) fn remove_job(&mut self, id: JobId) -> Option<Job> {
-        let job = self.jobs.get(&id)?.clone();
+    pub(crate) fn remove_job(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
+        let (owner, spec) = (job.owner.clone(), job.spec.clone());
         self.unindex_job(id);
         self.jobs.remove_mut(&id);
-        let owned = entry(&mut self.owners, &job.owner);
+        let owned = entry(&mut self.owners, &owner);
         owned.jobs.remove(id);
         if owned.jobs.is_empty() {
-            self.owners.remove_mut(&job.owner);
+            self.owners.remove_mut(&owner);
         }
-        let waiting = entry(&mut self.waiting_in, &job.spec.queue);
+        let waiting = entry(&mut self.waiting_in, &spec.queue);
         *waiting -= 1;
         if *waiting == 0 {
-            self.waiting_in.remove_mut(&job.spec.queue);
+            self.waiting_in.remove_mut(&spec.queue);
         }
-        Some(job)
     }
 
     fn unindex_job(&mut self, id: JobId) {
