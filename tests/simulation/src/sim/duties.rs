@@ -122,6 +122,7 @@ impl World {
         if batch.is_empty() {
             return;
         }
+        let batch = settle::newest(batch);
         self.heads[head].settling.clone_from(&batch);
         let command = Command::RecordStatus(RecordStatus { reports: batch });
         self.ask(head, term, What::Settle, &command);
