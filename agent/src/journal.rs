@@ -7,6 +7,7 @@
 //! not match is refused by name, never skipped.
 
 mod mark;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,9 +23,8 @@ use tokio::sync::oneshot;
 
 use crate::step::Progress;
 use mark::Mark;
+use writer::Writer;
 
-/// Writes that share one fsync at the most.
-const BATCH_MAX: usize = 1_024;
 /// Writes that may wait for the writer thread.
 const QUEUE_MAX: usize = 16 * 1_024;
 const VERSION: u8 = 4;
@@ -122,15 +122,6 @@ type Answer = oneshot::Sender<Result<(), JournalError>>;
 #[derive(Clone)]
 pub struct Journal {
     sender: mpsc::SyncSender<(Vec<Write>, Answer)>,
-}
-
-/// What the writer thread has in its hands.
-struct Writer {
-    database: Database,
-    path: PathBuf,
-    mark: Mark,
-    /// How many there were.
-    commits: u64,
 }
 
 impl Journal {
@@ -247,77 +238,6 @@ fn create_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     for table in [ASSIGNMENTS, PROGRESS, META] {
         transaction.open_table(table)?;
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-impl Writer {
-    /// Serves writes until the last handle is gone or a write has failed; after a failure nothing
-    /// is acknowledged any more.
-    fn run(&mut self, receiver: &mpsc::Receiver<(Vec<Write>, Answer)>) {
-        while let Ok(first) = receiver.recv() {
-            let mut batch = vec![first];
-            while batch.len() < BATCH_MAX
-                && let Ok(next) = receiver.try_recv()
-            {
-                batch.push(next);
-            }
-            let result = self.commit(&batch);
-            let failed = result.is_err();
-            for (_, answer) in batch {
-                let answered = match &result {
-                    Ok(()) => Ok(()),
-                    Err(error) => Err(database_error(&self.path, error)),
-                };
-                // Who asked may have gone meanwhile; the write stands all the same.
-                let _ = answer.send(answered);
-            }
-            if failed {
-                return;
-            }
-        }
-    }
-
-    fn commit(&mut self, batch: &[(Vec<Write>, Answer)]) -> Result<(), redb::Error> {
-        self.commits += 1;
-        commit(&self.database, batch, self.commits)?;
-        Ok(self.mark.raise(self.commits)?)
-    }
-}
-
-fn commit(
-    database: &Database,
-    batch: &[(Vec<Write>, Answer)],
-    commits: u64,
-) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut assignments = transaction.open_table(ASSIGNMENTS)?;
-        let mut progress = transaction.open_table(PROGRESS)?;
-        let mut meta = transaction.open_table(META)?;
-        meta.insert("commits", seal(&commits).as_slice())?;
-        for write in batch.iter().flat_map(|(writes, _)| writes) {
-            match write {
-                Write::Assign(assignment) => {
-                    let key = assignment.attempt.to_string();
-                    assignments.insert(key.as_str(), seal(assignment).as_slice())?;
-                }
-                Write::Stand(attempt, standing) => {
-                    progress.insert(attempt.to_string().as_str(), seal(standing).as_slice())?;
-                }
-                Write::Forget(attempt) => {
-                    assignments.remove(attempt.to_string().as_str())?;
-                    progress.remove(attempt.to_string().as_str())?;
-                }
-                Write::Term(term) => {
-                    meta.insert("term", seal(term).as_slice())?;
-                }
-                Write::Lease(lease) => {
-                    meta.insert("lease", seal(lease).as_slice())?;
-                }
-            }
-        }
     }
     transaction.commit()?;
     Ok(())

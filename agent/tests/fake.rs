@@ -36,6 +36,10 @@ impl Desk {
     }
 
     async fn prepare(&self, fence: u64, script: &str) -> Result<Place, RuntimeError> {
+        self.prepare_job(7, fence, script).await
+    }
+
+    async fn prepare_job(&self, job: u64, fence: u64, script: &str) -> Result<Place, RuntimeError> {
         let text = script.to_owned();
         let spec = JobSpec {
             program: Program::Script {
@@ -45,7 +49,7 @@ impl Desk {
             ..JobSpec::default()
         };
         let assignment = Assignment {
-            attempt: JobId(7).task().attempt(1),
+            attempt: JobId(job).task().attempt(1),
             fence: Fence(fence),
             owner: "alice".into(),
             ids: None,
@@ -133,6 +137,25 @@ async fn begin_and_end_are_in_the_ledger_once_however_often_the_agent_restarts()
     desk.runtime.remove(&place).await.unwrap();
     desk.runtime.remove(&place).await.unwrap();
     assert_eq!(desk.runtime.inspect(&place).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_restarted_agent_finds_what_has_begun_and_not_what_was_made_or_taken_away() {
+    let mut desk = Desk::new();
+    let begun = desk.prepare_job(1, 3, "sleep 600").await.unwrap();
+    let removed = desk.prepare_job(2, 4, "").await.unwrap();
+    let made = desk.prepare_job(3, 5, "").await.unwrap();
+    desk.runtime.start(&removed).await.unwrap();
+    desk.runtime.remove(&removed).await.unwrap();
+    // Its line goes with this one's.
+    desk.runtime.start(&begun).await.unwrap();
+    desk.restart();
+    assert_eq!(desk.runtime.inspect(&made).await.unwrap(), None);
+    assert_eq!(desk.runtime.inspect(&removed).await.unwrap(), None);
+    let seen = desk.runtime.list().await.unwrap();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!(seen[0].attempt, begun.attempt);
+    assert!(matches!(seen[0].stage, Stage::Running(_)), "{seen:?}");
 }
 
 #[tokio::test]

@@ -84,7 +84,10 @@ impl FakeRuntime {
             Some(known) if known.fence > place.fence => Err(RuntimeError::Refused {
                 why: format!("the name is taken by a later placement, {}", known.fence),
             }),
-            Some(_) | None => records.put(Record::new(assignment)),
+            Some(_) | None => {
+                records.make(Record::new(assignment));
+                Ok(())
+            }
         }
     }
 
@@ -145,11 +148,11 @@ impl FakeRuntime {
         let (output, owner) = {
             let records = self.records();
             let record = own(&records, place)?;
+            if record.output.is_empty() {
+                return Ok(());
+            }
             (record.output.clone(), record.owner.clone())
         };
-        if output.is_empty() {
-            return Ok(());
-        }
         let owner = Owner {
             owner,
             uid: NOBODY,
@@ -186,11 +189,11 @@ impl FakeRuntime {
         Ok(())
     }
 
-    fn take_away(&self, place: &Place) -> Result<(), RuntimeError> {
+    fn take_away(&self, place: &Place) {
         let mut records = self.records();
-        match records.get(place.attempt) {
-            Some(record) if record.fence <= place.fence => records.remove(place.attempt),
-            Some(_) | None => Ok(()),
+        let known = records.get(place.attempt);
+        if known.is_some_and(|record| record.fence <= place.fence) {
+            records.remove(place.attempt);
         }
     }
 
@@ -291,7 +294,10 @@ impl Runtime for FakeRuntime {
     }
 
     fn remove<'a>(&'a self, place: &'a Place) -> Later<'a, Result<(), RuntimeError>> {
-        Box::pin(async move { self.take_away(place) })
+        Box::pin(async move {
+            self.take_away(place);
+            Ok(())
+        })
     }
 
     fn probe(&self) -> Later<'_, Result<(), RuntimeError>> {

@@ -1,9 +1,12 @@
-//! All records of one agent's pretended engine: in memory, and in a file to which every change is
-//! appended as one line.
+//! All records of one agent's pretended engine: in memory, and in a file to which what matters is
+//! appended, a line a change.
 //!
-//! A line is one write, so an agent that dies leaves it whole or not at all; a torn last line, as
-//! a machine that dies may leave, is passed over. The file is written anew when it is opened, and
-//! once most of it is about what was removed.
+//! Begins, signals and ends are written before they are shown. An attempt that was only made is not
+//! written at all, and one that was taken away goes with the next line: an agent that dies before
+//! makes the first again, and has a record more of which nobody asks. A change is one write, so an
+//! agent that dies leaves it whole or not at all; a torn last line, as a machine that dies may
+//! leave, is passed over. The file is written anew when it is opened, and once most of it is about
+//! what was removed.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,6 +30,8 @@ pub(super) struct Records {
     file: File,
     lines: usize,
     slots: BTreeMap<AttemptId, Slot>,
+    /// Taken away, and still in the file.
+    removed: Vec<AttemptId>,
 }
 
 struct Slot {
@@ -69,6 +74,7 @@ impl Records {
             file,
             lines,
             slots,
+            removed: Vec::new(),
         })
     }
 
@@ -85,48 +91,60 @@ impl Records {
         self.slots.get(&attempt).map(|slot| slot.changed.clone())
     }
 
+    /// Shows a record of what has not begun.
+    pub(super) fn make(&mut self, record: Record) {
+        self.show(record);
+    }
+
     /// Writes a record down, then shows it.
     pub(super) fn put(&mut self, record: Record) -> Result<(), RuntimeError> {
-        let attempt = record.attempt;
-        self.append(attempt, Some(&record))?;
-        match self.slots.get_mut(&attempt) {
+        self.append(&record)?;
+        self.show(record);
+        Ok(())
+    }
+
+    fn show(&mut self, record: Record) {
+        match self.slots.get_mut(&record.attempt) {
             Some(slot) => {
                 slot.record = record;
                 slot.changed.notify_waiters();
             }
             None => {
-                self.slots.insert(attempt, Slot::new(record));
+                self.slots.insert(record.attempt, Slot::new(record));
             }
         }
-        Ok(())
     }
 
     /// Takes a record away; whoever waits for a change of it is told.
-    pub(super) fn remove(&mut self, attempt: AttemptId) -> Result<(), RuntimeError> {
-        if self.slots.contains_key(&attempt) {
-            self.append(attempt, None)?;
-        }
+    pub(super) fn remove(&mut self, attempt: AttemptId) {
         if let Some(slot) = self.slots.remove(&attempt) {
             slot.changed.notify_waiters();
+            self.removed.push(attempt);
         }
-        Ok(())
     }
 
-    fn append(&mut self, attempt: AttemptId, record: Option<&Record>) -> Result<(), RuntimeError> {
-        let appended = self.try_append(attempt, record);
+    fn append(&mut self, record: &Record) -> Result<(), RuntimeError> {
+        let appended = self.try_append(record);
         appended.map_err(|source| RuntimeError::Disk {
             path: self.path.clone(),
             source,
         })
     }
 
-    fn try_append(&mut self, attempt: AttemptId, record: Option<&Record>) -> io::Result<()> {
+    fn try_append(&mut self, record: &Record) -> io::Result<()> {
         if self.lines > 4 * self.slots.len() + LINES_SPARE {
             self.file = rewrite(&self.path, &self.slots)?;
             self.lines = self.slots.len();
+            self.removed.clear();
         }
-        self.file.write_all(&line(attempt, record)?)?;
-        self.lines += 1;
+        let mut text = Vec::new();
+        for attempt in &self.removed {
+            line(&mut text, *attempt, None)?;
+        }
+        line(&mut text, record.attempt, Some(record))?;
+        self.file.write_all(&text)?;
+        self.lines += self.removed.len() + 1;
+        self.removed.clear();
         Ok(())
     }
 }
@@ -140,15 +158,15 @@ impl Slot {
     }
 }
 
-fn line(attempt: AttemptId, record: Option<&Record>) -> io::Result<Vec<u8>> {
+fn line(text: &mut Vec<u8>, attempt: AttemptId, record: Option<&Record>) -> io::Result<()> {
     #[derive(Serialize)]
     struct Borrowed<'a> {
         attempt: AttemptId,
         record: Option<&'a Record>,
     }
-    let mut line = serde_json::to_vec(&Borrowed { attempt, record })?;
-    line.push(b'\n');
-    Ok(line)
+    serde_json::to_writer(&mut *text, &Borrowed { attempt, record })?;
+    text.push(b'\n');
+    Ok(())
 }
 
 /// Replaces the file by one that holds these records only.
@@ -156,7 +174,7 @@ fn rewrite(path: &Path, slots: &BTreeMap<AttemptId, Slot>) -> io::Result<File> {
     let beside = path.with_extension("new");
     let mut text = Vec::new();
     for (attempt, slot) in slots {
-        text.extend(line(*attempt, Some(&slot.record))?);
+        line(&mut text, *attempt, Some(&slot.record))?;
     }
     std::fs::write(&beside, text)?;
     std::fs::rename(&beside, path)?;
